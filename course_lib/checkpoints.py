@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-_NUMBERS = "numbers"
+_NUMBERS, _OPTIMISER = "numbers", "optimiser"
 
 
 def save_checkpoint(path, *, module, optimiser, generator: torch.Generator, numbers: dict) -> None:
@@ -26,7 +26,8 @@ def save_checkpoint(path, *, module, optimiser, generator: torch.Generator, numb
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, temporary, metadata={_NUMBERS: json.dumps(numbers)})
+        metadata = {_NUMBERS: json.dumps(numbers), _OPTIMISER: type(optimiser).__name__}
+        save_file(tensors, temporary, metadata=metadata)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -35,14 +36,16 @@ def save_checkpoint(path, *, module, optimiser, generator: torch.Generator, numb
 def load_checkpoint(path, *, module, optimiser, generator: torch.Generator) -> dict:
     """Restore what `save_checkpoint` wrote into the given objects and return its ``numbers``.
 
-    Raises ValueError naming the file if it is damaged or belongs to another network.
+    Raises ValueError naming the file if it is damaged or belongs to another network or optimiser.
     """
     try:
         with safe_open(str(path), framework="pt") as file:
-            numbers = json.loads(file.metadata()[_NUMBERS])
+            numbers, kind = json.loads(file.metadata()[_NUMBERS]), file.metadata()[_OPTIMISER]
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except Exception as error:
         raise ValueError(f"checkpoint {path} cannot be read ({error}); delete it to start again") from error
+    if kind != type(optimiser).__name__:
+        raise ValueError(f"checkpoint {path} belongs to a run with {kind}, not {type(optimiser).__name__}")
     weights = {k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")}
     try:
         module.load_state_dict(weights)

@@ -5,7 +5,10 @@ callable ``batches(generator) -> batch``. All randomness comes from one generato
 checkpoint, so a run that was killed goes on to the same weights (bit for bit on the CPU).
 """
 
+import logging
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +98,10 @@ def fit(
     fabric = fabric or make_fabric(device, precision)
     checkpoint = Path(checkpoint) if checkpoint else None
     # Convolutions are up to twice as fast in this layout, on CPUs with AMX as on GPUs.
-    method = method.to(fabric.device, memory_format=torch.channels_last).train()
+    method = method.to(fabric.device).train()
+    for weight in method.parameters():
+        if weight.ndim == 4:  # 3-D kernels, with five dimensions, do not have it
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     parameters = [p for p in method.parameters() if p.requires_grad]
     wrapped, optim = fabric.setup(method, optimiser(parameters, lr=lr))
     wrapped.mark_forward_method("training_loss")
@@ -133,6 +139,7 @@ def fit(
             save_checkpoint(checkpoint, module=method, optimiser=optim.optimizer, generator=generator, numbers=numbers)
 
     done, whole = start, True
+    interrupt = _Interrupt(wait=checkpoint is not None)
     try:
         for step in range(start, steps):
             whole = False  # from the first draw to the last weight the state is between two steps
@@ -142,7 +149,9 @@ def fit(
             # Dropout draws from the global generator: seeding it from ours makes it part of the checkpoint.
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
             batch = batches(generator)
-            parts = wrapped.training_loss(batch, generator)
+            # A marked method is sent through Fabric's own autocast only when something wraps the module (DDP).
+            with fabric.autocast():
+                parts = wrapped.training_loss(batch, generator)
             fabric.backward(parts["loss"])
             if clip_norm is not None:
                 fabric.clip_gradients(wrapped, optim, max_norm=clip_norm)
@@ -157,6 +166,7 @@ def fit(
                 collect()
                 bar.set_postfix({k: f"{history.rows[-1][k]:.3f}" for k in parts}, refresh=False)
             bar.update()
+            interrupt.between_steps()
             if checkpoint and done % checkpoint_every == 0 and done < steps:
                 save(done)
     except KeyboardInterrupt:
@@ -164,6 +174,7 @@ def fit(
             save(done)
         raise
     finally:
+        interrupt.restore()
         bar.close()
     history.seconds += time.perf_counter() - began
     if fabric.device.type == "cuda":
@@ -177,6 +188,8 @@ def fit(
 def make_fabric(device: torch.device | str = "cpu", precision: str = "32-true") -> Fabric:
     """A launched `Fabric` for one device, or for all processes when ``torchrun`` started this one."""
     device = torch.device(device)
+    # Fabric tells its precision at every start, which would stand in every notebook.
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     if torch.distributed.is_torchelastic_launched():
         fabric = Fabric(accelerator=device.type, devices="auto", precision=precision)
     else:
@@ -184,6 +197,31 @@ def make_fabric(device: torch.device | str = "cpu", precision: str = "32-true") 
         fabric = Fabric(accelerator=device.type, devices=index, precision=precision)
     fabric.launch()
     return fabric
+
+
+class _Interrupt:
+    """Ctrl-C that waits for the end of the step, where weights, optimiser and generator agree; a second one does not.
+
+    Signals reach the main thread only; elsewhere, and when nothing is to be saved, Ctrl-C stays as it is.
+    """
+
+    def __init__(self, wait: bool):
+        self.asked, self.previous = False, None
+        if wait and threading.current_thread() is threading.main_thread():
+            self.previous = signal.signal(signal.SIGINT, self._ask)
+
+    def _ask(self, *_):
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def between_steps(self):
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def restore(self):
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
 
 
 def _samples(batch) -> int:

@@ -28,10 +28,10 @@ class VideoSet:
     """V videos with F frames in total.
 
     frames: uint8 (F, C, H, W), in [0, 255]; may be memory-mapped. starts: int64 (V + 1,), video v owns frames
-    ``starts[v]:starts[v + 1]``. ``video``: what is known per video, each (V, ...). ``frame``: what is known per
-    frame, each (F, ...); ``frame["joints"]`` is (F, J, 2), pixels, x then y, NaN where not labelled.
-    ``names``: names of the values of integer factors, e.g. ``names["activity"][2] == "throw"``.
-    Raises ValueError if the pieces do not fit together.
+    ``starts[v]:starts[v + 1]``. ``video``: what is known per video, each (V, ...). ``frame``: what is known
+    per frame, each (F, ...); ``frame["joints"]`` is (F, J, 2), pixels, x then y, NaN where not labelled.
+    ``names``: names of the values of integer factors, e.g. ``names["activity"][2] == "throw"``. Raises
+    ValueError if the pieces do not fit together.
     """
 
     name: str
@@ -45,14 +45,21 @@ class VideoSet:
 
     def __post_init__(self):
         if self.frames.ndim != 4 or self.frames.dtype != torch.uint8:
-            raise ValueError(f"frames is {tuple(self.frames.shape)} {self.frames.dtype}; it takes uint8 (F, C, H, W)")
+            raise ValueError(
+                f"frames is {tuple(self.frames.shape)} {self.frames.dtype}; it takes uint8 (F, C, H, W)"
+            )
         starts = self.starts
         if starts.ndim != 1 or len(starts) < 2 or starts[0] != 0 or starts[-1] != len(self.frames):
-            raise ValueError(f"starts must run from 0 to {len(self.frames)} (the number of frames); it is {starts}")
+            raise ValueError(
+                f"starts must run from 0 to {len(self.frames)} (the number of frames); it is {starts}"
+            )
         if (starts.diff() <= 0).any():
             empty = int((starts.diff() <= 0).nonzero()[0])
             raise ValueError(f"video {empty} of {self.name!r} has no frames")
-        for kind, factors, count in (("video", self.video, len(self)), ("frame", self.frame, len(self.frames))):
+        for kind, factors, count in (
+            ("video", self.video, len(self)),
+            ("frame", self.frame, len(self.frames)),
+        ):
             for key, values in factors.items():
                 if len(values) != count:
                     raise ValueError(f"{kind}[{key!r}] has {len(values)} rows; there are {count} {kind}s")
@@ -76,10 +83,13 @@ class VideoSet:
             return self.frame[key]
         if key in self.video:
             return self.video[key][self.video_of_frame]
-        raise ValueError(f"factor {key!r} is not known for {self.name!r}; known: {sorted({*self.frame, *self.video})}")
+        raise ValueError(
+            f"factor {key!r} is not known for {self.name!r}; known: {sorted({*self.frame, *self.video})}"
+        )
 
     def clip_starts(self, length: int, stride: int = 1) -> torch.Tensor:
-        """First frames (indices into ``frames``) of all clips of ``length`` frames, ``stride`` apart, int64 (N,).
+        """First frames (indices into ``frames``) of all clips of ``length`` frames, ``stride`` apart, int64
+        (N,).
 
         Raises ValueError when no video is long enough: videos are never looped or padded silently.
         """
@@ -100,7 +110,8 @@ class VideoSet:
         """
         index = torch.as_tensor(index)
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= len(self.frames)):
-            raise ValueError(f"index reaches {int(index.min())} … {int(index.max())}; frames are 0 … {len(self.frames) - 1}")
+            reach, last = f"{int(index.min())} … {int(index.max())}", len(self.frames) - 1
+            raise ValueError(f"index reaches {reach}; frames are 0 … {last}")
         taken = self.frames[index.to(self.frames.device)]
         return taken.to(device or taken.device, non_blocking=True).float().div_(255)
 
@@ -111,7 +122,9 @@ class VideoSet:
             raise ValueError(f"keep selects none of the {len(self)} videos of {self.name!r}")
         lengths = self.lengths[order]
         starts = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
-        rows = torch.arange(int(starts[-1])) + torch.repeat_interleave(self.starts[:-1][order] - starts[:-1], lengths)
+        rows = torch.arange(int(starts[-1])) + torch.repeat_interleave(
+            self.starts[:-1][order] - starts[:-1], lengths
+        )
         return replace(
             self,
             frames=self.frames[rows],
@@ -128,13 +141,20 @@ class VideoSet:
 class ClipSampler:
     """Random clips of a `VideoSet`: ``sampler(generator) -> float32 (B, T, C, H, W)`` on ``device``.
 
-    Each clip is drawn from the first frames in ``starts`` (all possible ones by default), so a video counts by
-    its length. Every draw comes from the generator alone: same state, same batch.
+    Each clip is drawn from the first frames in ``starts`` (all possible ones by default), so a video counts
+    by its length. Every draw comes from the generator alone: same state, same batch.
     """
 
-    def __init__(self, videos: VideoSet, *, batch: int, length: int, stride: int = 1, device="cpu", starts=None):
+    def __init__(
+        self, videos: VideoSet, *, batch: int, length: int, stride: int = 1, device="cpu", starts=None
+    ):
         self.videos, self.batch, self.device = videos, check_positive("batch", batch), device
-        self.starts = videos.clip_starts(length, stride) if starts is None else starts
+        possible = videos.clip_starts(length, stride)
+        if starts is not None and (len(starts) == 0 or not torch.isin(starts, possible).all()):
+            raise ValueError(
+                f"starts is {starts}; it takes first frames of clips of {length} inside one video"
+            )
+        self.starts = possible if starts is None else starts
         self.offsets = torch.arange(length) * stride
 
     def draw(self, generator: torch.Generator) -> torch.Tensor:
@@ -147,12 +167,20 @@ class ClipSampler:
 
 
 class FrameSampler:
-    """Random frames with labels: ``sampler(generator) -> (images (B, C, H, W), labels (B,))`` on ``device``."""
+    """Random frames with labels: ``sampler(generator) -> (images (B, C, H, W), labels (B,))`` on
+    ``device``."""
 
     def __init__(self, videos: VideoSet, labels: torch.Tensor, *, batch: int, device="cpu"):
         if len(labels) != len(videos.frames):
-            raise ValueError(f"labels has {len(labels)} rows; {videos.name!r} has {len(videos.frames)} frames")
-        self.videos, self.labels, self.batch, self.device = videos, labels, check_positive("batch", batch), device
+            raise ValueError(
+                f"labels has {len(labels)} rows; {videos.name!r} has {len(videos.frames)} frames"
+            )
+        self.videos, self.labels, self.batch, self.device = (
+            videos,
+            labels,
+            check_positive("batch", batch),
+            device,
+        )
 
     def __call__(self, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         pick = torch.randint(len(self.labels), (self.batch,), generator=generator)

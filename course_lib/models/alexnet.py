@@ -35,7 +35,7 @@ class AlexNet(nn.Module):
             *_block(384, 384, 3, padding=1, groups=groups, norm="batch" if norm == "batch" else "none"),
             *_block(384, 256, 3, padding=1, groups=groups, norm="batch" if norm == "batch" else "none", pool=True),
         )
-        self.map_shape = _map_shape(self.conv, in_channels, image_size)
+        self.map_shape = map_shape(self.conv, in_channels, image_size)
         self.fc6 = nn.Sequential(nn.Flatten(), nn.Linear(_numel(self.map_shape), features), nn.ReLU())
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -56,14 +56,17 @@ class SmallAlexNet(nn.Module):
         check_positive("features", features)
         self.features, self.image_size = features, image_size
         self.conv = nn.Sequential(
-            *_block(in_channels, width, 5, stride=2, padding=2, norm="batch"),
+            *_block(in_channels, width, 5, stride=2, padding=2, norm="batch", pool=True),
             *_block(width, 2 * width, 3, padding=1, norm="batch", pool=True),
-            *_block(2 * width, 4 * width, 3, padding=1, norm="batch", pool=True),
+            *_block(2 * width, 4 * width, 3, padding=1, norm="batch"),
             *_block(4 * width, 4 * width, 3, padding=1, norm="batch"),
             *_block(4 * width, 4 * width, 3, padding=1, norm="batch", pool=True),
         )
-        self.map_shape = _map_shape(self.conv, in_channels, image_size)
-        self.fc6 = nn.Sequential(nn.Flatten(), nn.Linear(_numel(self.map_shape), features), nn.ReLU())
+        self.map_shape = map_shape(self.conv, in_channels, image_size)
+        inputs = _numel(self.map_shape)
+        self.fc6 = nn.Sequential(
+            nn.Flatten(), nn.Linear(inputs, features, bias=False), nn.BatchNorm1d(features), nn.ReLU()
+        )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (B, 3, H, W) in [0, 1] → fc6 (B, features)."""
@@ -97,12 +100,13 @@ def _block(inputs, outputs, kernel, *, stride=1, padding=0, groups=1, norm="none
         yield nn.MaxPool2d(3, 2, padding=1 if norm == "batch" else 0)
 
 
-def _map_shape(conv, in_channels, image_size):
+def map_shape(conv, in_channels, image_size):
     """Shape (C, H, W) that ``conv`` gives for a square image, found without touching batch statistics."""
     was_training = conv.training
     try:
         with torch.inference_mode():
-            return tuple(conv.eval()(torch.zeros(1, in_channels, image_size, image_size)).shape[1:])
+            image = next(conv.parameters()).new_zeros(1, in_channels, image_size, image_size)
+            return tuple(conv.eval()(image).shape[1:])
     except RuntimeError as error:
         raise ValueError(f"image_size is {image_size!r}; the convolutions leave no map for it") from error
     finally:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from ..checks import check_choice, check_clips
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as torchvision's rgb_to_grayscale
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, which sums to 1; torchvision rounds red to 0.2989
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ class Augmentation:
         check_clips("clips", clips)
         batch, frames = clips.shape[:2]
         draws = frames if self.mode == "frame" else 1
-        clips = self._crop(clips, batch, draws, generator)
-        return self._colour(clips, batch, draws, generator)
+        # Positions and colours need more than the eight bits of bf16, whatever the training around this uses.
+        with torch.autocast(clips.device.type, enabled=False):
+            clips = self._crop(clips, batch, draws, generator)
+            return self._colour(clips, batch, draws, generator)
 
     def _crop(self, clips, batch, draws, generator):
         height, width = clips.shape[-2:]
@@ -76,25 +78,27 @@ class Augmentation:
 
     def _colour(self, clips, batch, draws, generator):
         def factors(strength, channels=1):
-            drawn = 1 + strength * (2 * torch.rand(batch, draws, channels, 1, 1, generator=generator) - 1)
-            return drawn.to(clips.device)
+            return 1 + strength * (2 * torch.rand(batch, draws, channels, generator=generator) - 1)
 
         channels = clips.shape[2]
         gains = factors(self.brightness) * factors(self.gain, channels)
         contrast, saturation = factors(self.contrast), factors(self.saturation)
-        grey = torch.rand(batch, draws, 1, 1, 1, generator=generator) < self.grey
-        if self.saturation or self.grey:
-            if channels != 3:
-                raise ValueError(f"saturation and grey take 3 colour channels; clips have {channels}")
-            saturation = torch.where(grey.to(clips.device), 0.0, saturation)
-            luma = (clips * torch.tensor(_LUMA, device=clips.device)[:, None, None]).sum(2, keepdim=True)
-            clips = torch.lerp(luma.expand_as(clips), clips, saturation.expand_as(clips))
-        if self.contrast:
-            mean = clips.mean((2, 3, 4), keepdim=True)
-            clips = mean + (clips - mean) * contrast
-        if self.brightness or self.gain:
-            clips = clips * gains
-        return clips.clamp(0, 1)
+        saturation[torch.rand(batch, draws, 1, generator=generator) < self.grey] = 0
+        if (self.saturation or self.grey) and channels != 3:
+            raise ValueError(f"saturation and grey take 3 colour channels; clips have {channels}")
+        if not (self.brightness or self.gain or self.contrast or self.saturation or self.grey):
+            return clips
+        # Saturation mixes a pixel with its grey, contrast with the mean grey of its frame (as torchvision does), gains
+        # multiply. All are linear, so together they are one small matrix and one offset per frame, and one pass.
+        weights = torch.tensor(_LUMA) if channels == 3 else torch.full((channels,), 1 / channels)
+        saturation = saturation[..., None]
+        mixing = saturation * torch.eye(channels) + (1 - saturation) * weights
+        matrix = (gains * contrast)[..., None] * mixing
+        grey = (clips.mean((3, 4)) * weights.to(clips)).sum(2, keepdim=True)
+        offset = (gains * (1 - contrast)).to(clips) * grey
+        matrix = matrix.to(clips).expand(-1, clips.shape[1], -1, -1).flatten(0, 1)
+        mixed = torch.baddbmm(offset.flatten(0, 1)[..., None], matrix, clips.flatten(3).flatten(0, 1))
+        return mixed.view(clips.shape).clamp_(0, 1)
 
 
 def standardise(images: torch.Tensor) -> torch.Tensor:

@@ -68,23 +68,25 @@ def maximal_hamming_set(
     if check_positive("count", count) > available:
         raise ValueError(f"count is {count}; only {available} permutations of {length} elements can be chosen")
     candidates = all_permutations(length)[int(exclude_identity) :]
-    candidates = candidates[torch.randperm(len(candidates), generator=generator)].to(torch.int8)
-    columns = candidates.T.contiguous()  # one contiguous row per place: the comparison below streams through it
-    score = torch.zeros(len(candidates), dtype=torch.int32)
-    if criterion == "min":
-        score.fill_(length + 1)
-    chosen = torch.empty(count, dtype=torch.int64)
+    candidates = candidates[torch.randperm(len(candidates), generator=generator)]
+    # One contiguous row of bytes per place, which the comparison below streams through; in NumPy, because the rows are
+    # so short that torch's threads cost far more than they bring.
+    columns = np.ascontiguousarray(candidates.numpy().T, dtype=np.int8)
+    score = np.full(len(candidates), 0 if criterion == "mean" else length + 1, dtype=np.int32)
+    differs, distance = np.empty(len(candidates), dtype=bool), np.empty(len(candidates), dtype=np.int8)
+    chosen = np.empty(count, dtype=np.int64)
     pick = 0
     for step in range(count):
         chosen[step] = pick
-        distance = torch.zeros(len(candidates), dtype=torch.int8)
+        distance.fill(0)
         for place in range(length):
-            distance += columns[place] != columns[place, pick]
+            np.not_equal(columns[place], columns[place, pick], out=differs)
+            distance += differs.view(np.int8)
         # The mean over the chosen ones is the running sum over a constant; the sum has the same argmax.
-        score = score + distance if criterion == "mean" else torch.minimum(score, distance.int())
+        (np.add if criterion == "mean" else np.minimum)(score, distance, out=score)
         score[pick] = -(2**30)
         pick = int(score.argmax())
-    return candidates[chosen].long()
+    return candidates[torch.from_numpy(chosen)]
 
 
 def hamming(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

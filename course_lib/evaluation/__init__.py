@@ -1,0 +1,79 @@
+"""Protocols: arrays in, numbers out. Features come from `extract`; all else takes (N, D) arrays and labels.
+
+| protocol of the seeds | here |
+|---|---|
+| E01 pose similarity | `pose_benchmark`, `pose_auc` |
+| E02 percentage of correct parts | `nearest_pose`, `pcp` |
+| E03 fine-tuning on frames | `finetune` |
+| E04 nearest-neighbour retrieval | `retrieval_topk` |
+| E05 linear and two-layer probes | `linear_probe`, `mlp_probe` |
+| E09 ten similar, ten dissimilar | `similarity_benchmark`, `ten_ten_score` |
+| V01, V02 | `self_similarity`, `stripe_contrast`; `mean_images`, `gradient_energy` |
+| C4.2 | `embedding_angle`, `circular_correlation`, `cross_group_share` |
+| how sure | `bootstrap_interval`, `paired_bootstrap` |
+"""
+
+from .extraction import extract
+from .finetuning import FinetuneResult, Supervised, finetune, reset_weights
+from .parts import limb_correct, nearest_pose, pcp
+from .pose import (
+    PoseBenchmark,
+    joint_distance,
+    normalise_joints,
+    pose_auc,
+    pose_benchmark,
+    query_auc,
+    rank_auc,
+)
+from .probes import ProbeResult, group_result, linear_probe, mlp_probe
+from .retrieval import (
+    candidate_similarity,
+    cross_group_share,
+    knn_classify,
+    nearest,
+    retrieval_topk,
+    self_similarity,
+)
+from .similarity import SimilarityBenchmark, phase_gap, similarity_benchmark, ten_ten_score
+from .statistics import Interval, bootstrap_interval, paired_bootstrap
+from .structure import circular_correlation, embedding_angle, gradient_energy, mean_images, stripe_contrast
+
+__all__ = [
+    "FinetuneResult",
+    "Interval",
+    "PoseBenchmark",
+    "ProbeResult",
+    "SimilarityBenchmark",
+    "Supervised",
+    "bootstrap_interval",
+    "candidate_similarity",
+    "circular_correlation",
+    "cross_group_share",
+    "embedding_angle",
+    "extract",
+    "finetune",
+    "gradient_energy",
+    "group_result",
+    "joint_distance",
+    "knn_classify",
+    "limb_correct",
+    "linear_probe",
+    "mean_images",
+    "mlp_probe",
+    "nearest",
+    "nearest_pose",
+    "normalise_joints",
+    "paired_bootstrap",
+    "pcp",
+    "phase_gap",
+    "pose_auc",
+    "pose_benchmark",
+    "query_auc",
+    "rank_auc",
+    "reset_weights",
+    "retrieval_topk",
+    "self_similarity",
+    "similarity_benchmark",
+    "stripe_contrast",
+    "ten_ten_score",
+]

@@ -148,13 +148,8 @@ class Run:
 
     def test(self, claim: str, values: dict[str, float]):
         """Hold measured ``values`` against a claim of the seeds; recorded, and returned to be shown."""
-        outcome = self.ledger.test(claim, values)
-        _display(
-            {
-                RECORD_MIME: {"name": f"claim:{claim}", "value": _plain(values)},
-                "text/plain": f"recorded: {claim}",
-            }
-        )
+        outcome = self.ledger.test(claim, values, partial=not self.everything)
+        _display({RECORD_MIME: {"name": f"claim:{claim}", "value": _plain(values)}})
         return outcome
 
     def recorded(self, name: str) -> list:

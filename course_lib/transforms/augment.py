@@ -66,14 +66,14 @@ class Augmentation:
         mirrored = torch.rand(batch * draws, generator=generator) < self.flip
         if low == high == 1 and self.flip == 0 and size == (height, width):
             return clips
-        theta = torch.zeros(batch * draws, 2, 3)
-        theta[:, 0, 0] = torch.where(mirrored, -side, side)
-        theta[:, 1, 1] = side
-        theta[:, :, 2] = shift
+        # Where each column and row is taken from, -1 … 1; a mirrored crop runs from right to left.
+        across, down = ((2 * torch.arange(n) + 1) / n - 1 for n in reversed(size))
+        columns = (torch.where(mirrored, -side, side)[:, None] * across + shift[:, :1]).to(clips)
+        rows = (side[:, None] * down + shift[:, 1:]).to(clips)
+        places = columns[:, None, :].expand(-1, size[0], -1), rows[:, :, None].expand(-1, -1, size[1])
         # With one draw per clip the frames ride along as channels, so one grid serves all of them.
         packed = clips.reshape(batch * draws, -1, height, width)
-        grid = F.affine_grid(theta.to(clips.device), [batch * draws, 1, *size], align_corners=False)
-        taken = F.grid_sample(packed, grid.to(packed.dtype), padding_mode="border", align_corners=False)
+        taken = F.grid_sample(packed, torch.stack(places, dim=-1), padding_mode="border", align_corners=False)
         return taken.reshape(*clips.shape[:3], *size)
 
     def _colour(self, clips, batch, draws, generator):
@@ -97,8 +97,8 @@ class Augmentation:
         grey = (clips.mean((3, 4)) * weights.to(clips)).sum(2, keepdim=True)
         offset = (gains * (1 - contrast)).to(clips) * grey
         matrix = matrix.to(clips).expand(-1, clips.shape[1], -1, -1).flatten(0, 1)
-        mixed = torch.baddbmm(offset.flatten(0, 1)[..., None], matrix, clips.flatten(3).flatten(0, 1))
-        return mixed.view(clips.shape).clamp_(0, 1)
+        mixed = matrix @ clips.flatten(3).flatten(0, 1)
+        return mixed.add_(offset.flatten(0, 1)[..., None]).clamp_(0, 1).view(clips.shape)
 
 
 def standardise(images: torch.Tensor) -> torch.Tensor:

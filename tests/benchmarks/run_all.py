@@ -1,14 +1,18 @@
 """Run every benchmark and print one table: ``python -m tests.benchmarks.run_all [NAME ...]``, e.g. ``training``."""
 
 import importlib
+import os
 import pkgutil
 import sys
 
-import torch
-from rich.console import Console
-from rich.table import Table
+# Threads that wait by spinning take the time of others on a busy machine; read when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import tests.benchmarks as folder
+import torch  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+import tests.benchmarks as folder  # noqa: E402
 
 
 def rows_of(names: list[str]) -> list[dict]:

@@ -182,5 +182,7 @@ def _frame_person(points, scale, videos, length, size, jitter, draw):
     track = torch.nn.functional.avg_pool1d(track, 5, 1).transpose(1, 2).reshape(-1, 2)
     wobble = torch.stack([smooth_noise(draw, videos, length, 7) for _ in range(2)], -1).view(-1, 2)
     shift = (size - 1) / 2 - track + jitter * size / 64 * wobble
+    low, high = 2 - flat.amin(1), size - 3 - flat.amax(1)  # no joint leaves the picture if there is room for all
+    shift = torch.where(low <= high, torch.minimum(torch.maximum(shift, low), high), shift)
     pixels = flat + shift[:, None]
     return pixels, shift[:, 1] + 0.012 * scale

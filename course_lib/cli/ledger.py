@@ -16,7 +16,8 @@ app = typer.Typer(no_args_is_help=True, help="Record the chapters over seeds and
 @app.command()
 def run(
     chapter: Annotated[str, typer.Argument(metavar="CHAPTER", help="A number or a name, e.g. 21")],
-    seeds: Annotated[int, typer.Option(help="Seeds 0, 1, … up to this many")] = 5,
+    seeds: Annotated[int, typer.Option(help="How many seeds")] = 5,
+    first: Annotated[int, typer.Option(help="The first of them; settings are chosen on seed 0, so it does not judge")] = 1,
     workers: Annotated[int, typer.Option(help="Runs at the same time; they share the cores")] = 1,
     preset: Annotated[str, typer.Option(help="smoke, laptop or gpu")] = "laptop",
     again: Annotated[bool, typer.Option("--again", help="Also seeds that this code has recorded already")] = False,
@@ -27,7 +28,7 @@ def run(
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; it takes an integer >= 1")
     words = {name: notebooks.literal(value) for name, value in pairs(parameter).items()}
-    wanted = [{**words, "preset": preset, "compare": "all", "seed": seed} for seed in range(seeds)]
+    wanted = [{**words, "preset": preset, "compare": "all", "seed": seed} for seed in range(first, first + seeds)]
     checked = [notebooks.check_parameters(found, given) for given in wanted]
     code = code_hash(found.path)
     full = [{**found.parameters, **given} for given in checked]

@@ -34,7 +34,9 @@ def test_it_runs_and_marked_outputs_are_the_committed_ones(chapter, record_prope
     command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env"]
     command += ["-p", "no:cacheprovider", "-p", "no:xdist", str(chapter.path)]
     started = time.perf_counter()
-    run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COURSE_PRESET": "smoke"})
+    run = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "COURSE_PRESET": "smoke"}, timeout=300
+    )
     seconds = time.perf_counter() - started
     record_property("seconds", round(seconds, 1))
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]

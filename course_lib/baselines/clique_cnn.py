@@ -125,6 +125,7 @@ def compact_cliques(similarity: torch.Tensor, count: int, size: int = 8) -> torc
        joins next (complete linkage), so one odd pair keeps a sample out.
     2. Cliques are taken by their smallest inner similarity, most compact first; one that shares a sample with a
        taken one is dropped.
+    3. If more are wanted, both steps are repeated with the samples that are left.
 
     similarity: (N, N), larger is more similar; −inf for pairs that must not meet (neighbours in time, say).
     Raises ValueError for NaN, or if fewer than ``count`` disjoint cliques are found.
@@ -134,7 +135,20 @@ def compact_cliques(similarity: torch.Tensor, count: int, size: int = 8) -> torc
         raise ValueError(f"similarity is {tuple(similarity.shape)}; it takes (N, N) without NaN")
     if check_positive("count", count) * check_positive("size", size) > samples:
         raise ValueError(f"count is {count}, size is {size}; {samples} samples hold {samples // size} such cliques")
-    rows = torch.arange(samples)
+    taken, left = [], torch.arange(samples)
+    while len(taken) < count:
+        found = _disjoint_cliques(similarity[left][:, left], count - len(taken), size) if len(left) >= size else []
+        if not found:
+            raise ValueError(f"count is {count}; only {len(taken)} disjoint cliques of {size} samples were found")
+        chosen = left[torch.stack(found)]
+        taken.extend(chosen)
+        left = left[~torch.isin(left, chosen)]
+    return torch.stack(taken)
+
+
+def _disjoint_cliques(similarity, count, size):
+    """Up to ``count`` disjoint cliques among those that grow from every sample, most compact first."""
+    rows = torch.arange(len(similarity))
     members, closest = rows[:, None], similarity.clone()
     for _ in range(size - 1):
         closest[rows[:, None], members] = -torch.inf
@@ -143,16 +157,16 @@ def compact_cliques(similarity: torch.Tensor, count: int, size: int = 8) -> torc
         closest = torch.minimum(closest, similarity[joining])
     inner = similarity[members[:, :, None], members[:, None, :]]
     inner.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-    compactness = inner.flatten(1).min(1).values if size > 1 else torch.zeros(samples)
-    contains = torch.zeros(samples, samples, dtype=torch.bool).scatter_(1, members, True)  # clique × sample
+    compactness = inner.flatten(1).min(1).values if size > 1 else torch.zeros(len(rows))
+    contains = torch.zeros(len(rows), len(rows), dtype=torch.bool).scatter_(1, members, True)  # clique × sample
     taken = []
-    for _ in range(count):
+    while len(taken) < count:
         best = int(compactness.argmax())
         if compactness[best] == -torch.inf:
-            raise ValueError(f"count is {count}; only {len(taken)} disjoint cliques of {size} samples were found")
+            break
         taken.append(members[best])
         compactness[contains[:, members[best]].any(1)] = -torch.inf
-    return torch.stack(taken)
+    return taken
 
 
 def clique_similarity(similarity: torch.Tensor, cliques: torch.Tensor) -> torch.Tensor:

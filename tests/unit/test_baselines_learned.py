@@ -73,8 +73,15 @@ def test_cliques_equal_a_naive_construction(seed, size):
     found = baselines.compact_cliques(similarity, len(expected), size)
     # Two samples may grow the same clique with equal compactness; as sets they are the same.
     assert [set(c) for c in found.tolist()] == expected
+    # More than these come from the samples that are left, until none are.
+    most = 14 // size
+    every = baselines.compact_cliques(similarity, most, size)
+    assert every.unique().numel() == most * size
+    assert [set(c) for c in every[: len(expected)].tolist()] == expected[:most]
     with pytest.raises(ValueError, match="count is"):
-        baselines.compact_cliques(similarity, len(expected) + 1, size)
+        baselines.compact_cliques(similarity, most + 1, size)
+    with pytest.raises(ValueError, match="only 0 disjoint cliques"):
+        baselines.compact_cliques(torch.full((14, 14), -torch.inf), 1, size)
 
 
 def test_forbidden_pairs_never_meet():

@@ -9,7 +9,7 @@ WORKERS ?= 2
 # The exact versions of the lock; `make test LOCK=` takes the newest that pyproject.toml allows.
 LOCK ?= -c requirements.lock
 
-.PHONY: help run lab test lint bench notebooks claims clean chromium
+.PHONY: help run lab test lint bench docs notebooks claims clean chromium
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make test       run everything that is checked (ends with pytest's summary)"
 	@echo "make lint       check style of code and notebooks"
 	@echo "make bench      measure speed"
+	@echo "make docs       build the course as a website in runs/site"
 	@echo "make notebooks  re-execute the chapters whose outputs are out of date"
 	@echo "make claims     record chapter $(CHAPTER) over $(SEEDS) seeds and judge the claims"
 	@echo "make clean      remove what was generated"
@@ -37,6 +38,10 @@ lint: $(VENV)/ready-test
 
 bench: $(VENV)/ready-test
 	@$(BIN)/python -m tests.benchmarks.run_all
+
+docs: $(VENV)/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) -e ".[docs]"
+	@$(BIN)/python -m sphinx -q -c docs . runs/site && echo "runs/site/docs/index.html"
 
 notebooks: $(VENV)/ready
 	@$(COURSE) render --stale

@@ -17,7 +17,9 @@ from course_lib.training import fit
 
 OUT = Path(__file__).with_name("picture.png")
 SEED, SIZE, LENGTH, STRIDE, STEPS = 0, 64, 8, 4, 600
-WORLD = dict(size=SIZE, seed=SEED, length=40, zoom=1.25, background_identity=0.5, camera_drift=0.5, light=0.4, noise=0.01)
+WORLD = dict(
+    size=SIZE, seed=SEED, length=40, zoom=1.25, background_identity=0.5, camera_drift=0.5, light=0.4, noise=0.01
+)
 ACTIVITIES = ("long jump", "football kick", "tennis serve")
 SHOWN, QUERIES = 4, 3
 INK, BLUE, RED = "#222222", show.OKABE_ITO["blue"], show.OKABE_ITO["vermillion"]
@@ -29,7 +31,7 @@ def trained(videos):
     augment = transforms.Augmentation(scale=(0.92, 1), brightness=0.15, contrast=0.15, mode="frame")
     method = TemporalPermutation(SmallAlexNet(16, 128, image_size=SIZE), hidden=64, augment=augment)
     batches = data.ClipSampler(videos, batch=12, length=LENGTH, stride=STRIDE)
-    fit(method, batches, steps=STEPS, lr=2e-3, generator=torch.Generator().manual_seed(SEED))
+    fit(method, batches, steps=STEPS, lr=2e-3, generator=torch.Generator().manual_seed(SEED), progress=False)
     return method
 
 
@@ -68,13 +70,13 @@ def main():
     figure.set_layout_engine("none")
     side, gap, left = 1.02, 0.06, 0.35
     text(figure, left, 4.8, "Which of these was filmed, and which was shuffled?", 19, weight="bold")
-    for row, (y, frames, name, dye) in enumerate(((3.0, clip, "real", BLUE), (1.35, clip[order], "shuffled", RED))):
+    for y, frames, name, dye in ((3.0, clip, "real", BLUE), (1.35, clip[order], "shuffled", RED)):
         text(figure, left, y + side + 0.2, name, 15, color=dye, weight="bold")
         for number, image in enumerate(frames):
             place(figure, left + number * (side + gap), y, side, image, dye)
     end = left + LENGTH * (side + gap) - gap
     text(figure, left, 0.82, "The same eight frames: only their order differs. A network that can tell", 14)
-    text(figure, left, 0.5, "the two apart has to know postures and movement. Nobody labelled anything.", 14)
+    text(figure, left, 0.5, "the two apart has to look at postures and movement. Nobody labelled anything.", 14)
 
     start = end + 1.15
     figure.add_artist(

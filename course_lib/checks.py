@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def check_choice(argument: str, value, allowed: Collection[str]):
@@ -25,17 +27,19 @@ def check_positive(argument: str, value, *, integer: bool = True, zero: bool = F
     return value
 
 
-def check_clips(argument: str, clips: torch.Tensor) -> torch.Tensor:
+def check_clips(argument: str, clips: "torch.Tensor") -> "torch.Tensor":
     """Return ``clips`` if it is a float tensor (B, T, C, H, W); NaN or infinite pixels raise ``ValueError``."""
     return _check_pixels(argument, clips, 5, "clips (B, T, C, H, W)")
 
 
-def check_images(argument: str, images: torch.Tensor) -> torch.Tensor:
+def check_images(argument: str, images: "torch.Tensor") -> "torch.Tensor":
     """Return ``images`` if it is a float tensor (B, C, H, W); NaN or infinite pixels raise ``ValueError``."""
     return _check_pixels(argument, images, 4, "images (B, C, H, W)")
 
 
 def _check_pixels(argument, pixels, dimensions, kind):
+    import torch  # here, because the command line checks its arguments without waiting for torch
+
     if not isinstance(pixels, torch.Tensor) or pixels.ndim != dimensions or not pixels.is_floating_point():
         got = f"{tuple(pixels.shape)} {pixels.dtype}" if isinstance(pixels, torch.Tensor) else type(pixels).__name__
         raise ValueError(f"{argument} is {got}; it takes float {kind} with values in [0, 1]")

@@ -7,6 +7,7 @@ import ast
 import json
 import os
 import re
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +22,7 @@ from .checks import check_choice
 
 PRESETS = ("smoke", "laptop", "gpu")
 COMPARE = ("core", "all")
+CELL_SECONDS = {"smoke": 120, "laptop": 600, "gpu": None}  # the limit for one cell
 RECORD_MIME = "application/vnd.course.record+json"
 WIDGET_MIME = "application/vnd.jupyter.widget-state+json"
 VIEW_MIME = "application/vnd.jupyter.widget-view+json"
@@ -231,26 +233,48 @@ def execute(path: Path, given: Mapping[str, Any] | None = None, *, progress: boo
     """Execute a notebook through papermill in its own folder, in memory: nothing is written. Returns `Execution`.
 
     ``given`` are parameters (see `check_parameters`), ``env`` environment variables of the kernel (None removes
-    one). Raises CellError when a cell fails.
+    one). Raises CellError when a cell fails or takes longer than `CELL_SECONDS` of its preset. When the kernel is
+    idle but its reply was lost, the notebook is executed once more; stderr says so.
     """
     import papermill
 
-    started = time.perf_counter()
-    with _environment(env or {}), _PeakMemory() as memory:
-        try:
+    from . import kernel
+
+    def attempt() -> Execution:
+        started = time.perf_counter()
+        with _PeakMemory() as memory:
             notebook = papermill.execute_notebook(
                 str(path),
                 None,
+                engine_name=kernel.ENGINE,
                 parameters=dict(given or {}),
                 kernel_name="python3",
                 cwd=str(path.parent),
                 progress_bar=progress,
-                extra_arguments=["--log-level=ERROR"],
+                execution_timeout=cell_seconds(path, given or {}),
+                # Being interrupted at shutdown counts as an error of the kernel; those of cells are outputs.
+                extra_arguments=["--log-level=CRITICAL"],
             )
+        return Execution(notebook, time.perf_counter() - started, memory.peak_mb)
+
+    with _environment(env or {}):
+        try:
+            try:
+                return attempt()
+            except kernel.LostMessageError:
+                print(f"{path.name}: a message of the kernel was lost; executing it once more", file=sys.stderr)
+                return attempt()
         except papermill.PapermillExecutionError as error:
             trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
             raise CellError(f"{path.name}, cell {error.exec_count}: {error.ename}: {error.evalue}\n{trace}") from None
-    return Execution(notebook, time.perf_counter() - started, memory.peak_mb)
+        except TimeoutError as error:
+            raise CellError(f"{path.name}: {error}") from None
+
+
+def cell_seconds(path: Path, given: Mapping[str, Any]) -> int | None:
+    """How long one cell may take under the preset that a run will have (see `runtime.start`); None: no limit."""
+    preset = os.environ.get("COURSE_PRESET") or given.get("preset") or parameters(read(path)).get("preset")
+    return CELL_SECONDS.get(preset, CELL_SECONDS["laptop"])
 
 
 @contextmanager
@@ -314,7 +338,10 @@ def records(notebook) -> dict[str, Any]:
 
 
 def clean(notebook):
-    """A copy as it is committed: counts 1…n, no timestamps, one kernel name, progress bars as they ended."""
+    """A copy as it is committed: counts 1…n, no timestamps, one kernel name.
+
+    Bars that tqdm drew as widgets are dropped, with their state; bars drawn as text stay as they ended.
+    """
     import copy
 
     notebook = copy.deepcopy(notebook)
@@ -326,6 +353,7 @@ def clean(notebook):
         "language_info": {"name": "python", "file_extension": ".py"},
     }
     notebook.cells = [cell for cell in notebook.cells if not has_tag(cell, "injected-parameters")]
+    bars = _progress_bars(notebook)
     count = 0
     for cell in notebook.cells:
         for key in ("papermill", "execution", "collapsed", "ExecuteTime"):
@@ -335,7 +363,7 @@ def clean(notebook):
         if cell.cell_type == "code":
             count += bool(cell.source.strip())
             cell.execution_count = count if cell.source.strip() else None
-            cell.outputs = [_settle(output, count) for output in cell.outputs]
+            cell.outputs = [_settle(output, count) for output in cell.outputs if _view(output) not in bars]
     return _number_widgets(notebook)
 
 
@@ -369,7 +397,38 @@ def _number_widgets(notebook):
 def _views(notebook) -> list[str]:
     """Names of the widgets that the outputs show, in order."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return [o.data[VIEW_MIME]["model_id"] for o in outputs if VIEW_MIME in o.get("data", {})]
+    return [name for output in outputs if (name := _view(output))]
+
+
+def _view(output) -> str | None:
+    """Name of the widget that an output shows."""
+    return output.get("data", {}).get(VIEW_MIME, {}).get("model_id")
+
+
+def _progress_bars(notebook) -> set[str]:
+    """Names of the widgets in outputs that are tqdm's: a box of text, bar and text, gone or stopped by now."""
+    state = notebook.metadata.get("widgets", {}).get(WIDGET_MIME, {}).get("state", {})
+
+    def kind(name: str) -> str:
+        return state.get(name, {}).get("model_name", "")
+
+    def children(name: str) -> list[str]:
+        return [child.removeprefix("IPY_MODEL_") for child in state[name]["state"].get("children", [])]
+
+    boxes = [name for name in _views(notebook) if kind(name) == "HBoxModel"]
+    tqdm = ["HTMLModel", "FloatProgressModel", "HTMLModel"]
+    found = {name for name in boxes if [kind(child) for child in children(name)] == tqdm}
+    # A bar that was closed has no state any more; the text beside its view tells what it was.
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            name = _view(output)
+            if (
+                name
+                and name not in state
+                and re.match(r".*\d+%\|.*\| \d", output.data.get("text/plain", ""), re.DOTALL)
+            ):
+                found.add(name)
+    return found
 
 
 def _settle(output, count: int):

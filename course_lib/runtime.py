@@ -23,9 +23,7 @@ import psutil
 import torch
 
 from .checks import check_choice
-
-PRESETS = ("smoke", "laptop", "gpu")
-RECORD_MIME = "application/vnd.course.record+json"
+from .notebooks import PRESETS, RECORD_MIME, root
 
 
 def settings_for(chapter: str, preset: str, overrides: dict | None = None) -> dict:
@@ -85,17 +83,6 @@ def choose_precision(device: torch.device) -> str:
     return "bf16-mixed" if native else "32-true"
 
 
-def course_root() -> Path:
-    """The folder that holds notebooks/: COURSE_ROOT, else the nearest one above here or above this package."""
-    if "COURSE_ROOT" in os.environ:
-        return Path(os.environ["COURSE_ROOT"])
-    for start in (Path.cwd(), Path(__file__).parent):
-        for folder in (start, *start.parents):
-            if (folder / "notebooks" / "claims.toml").exists():
-                return folder
-    raise ValueError("no course found: run inside a checkout, or set COURSE_ROOT to the folder that holds notebooks/")
-
-
 @dataclass
 class Run:
     """One execution of a chapter. Settings of the preset are attributes: ``run.steps``."""
@@ -131,7 +118,7 @@ class Run:
         if self.preset != "gpu":
             return None
         key = hashlib.sha256(json.dumps([self.settings, self.dataset], sort_keys=True).encode()).hexdigest()[:8]
-        return course_root() / "runs" / f"{self.chapter}-{self.preset}-{self.seed}-{key}" / f"{name}.safetensors"
+        return root() / "runs" / f"{self.chapter}-{self.preset}-{self.seed}-{key}" / f"{name}.safetensors"
 
     def record(self, name: str, value) -> None:
         """Record a JSON-able result under ``name``; it is kept, unseen, in the outputs of the executed notebook."""
@@ -144,7 +131,7 @@ class Run:
         """The claims of the seeds (`claims.Ledger`)."""
         from .claims import Ledger
 
-        return Ledger(course_root() / "notebooks" / "claims.toml")
+        return Ledger(root() / "notebooks" / "claims.toml")
 
     def test(self, claim: str, values: dict[str, float]):
         """Hold measured ``values`` against a claim of the seeds; recorded, and returned to be shown."""
@@ -156,7 +143,7 @@ class Run:
         """What earlier full runs (laptop, all comparisons; one per seed) recorded under ``name``; [] if none."""
         from .claims import recorded
 
-        return recorded(self.chapter, name, root=course_root())
+        return recorded(self.chapter, name, root=root())
 
     def finish(self) -> None:
         """Record and show wall time since `start` and the peak memory of this process."""

@@ -22,9 +22,7 @@ def nearest_by_joints(query_joints, train_joints, *, query_groups=None, train_gr
     best = distance.min(1)
     if best.values.isinf().any():
         row = int(best.values.isinf().nonzero()[0])
-        raise ValueError(
-            f"query_joints row {row} shares too few joints with every train pose outside its group"
-        )
+        raise ValueError(f"query_joints row {row} shares too few joints with every train pose outside its group")
     return best.indices
 
 

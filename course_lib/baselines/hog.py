@@ -28,9 +28,7 @@ def hog(images: torch.Tensor, *, cell: int = 8, block: int = 2, orientations: in
         check_positive(name, value)
     rows, columns = images.shape[2] // cell, images.shape[3] // cell
     if min(rows, columns) < block:
-        raise ValueError(
-            f"images are {tuple(images.shape[2:])} pixels; a block takes {block * cell} × {block * cell}"
-        )
+        raise ValueError(f"images are {tuple(images.shape[2:])} pixels; a block takes {block * cell} × {block * cell}")
     return torch.cat([_hog(piece, cell, block, orientations) for piece in images.split(CHUNK)])
 
 
@@ -43,10 +41,7 @@ def _hog(images, cell, block, orientations):
     best = [size[:, 0], down[:, 0], right[:, 0]]
     for channel in range(1, images.shape[1]):
         stronger = size[:, channel] > best[0]
-        best = [
-            torch.where(stronger, new[:, channel], old)
-            for new, old in zip((size, down, right), best, strict=True)
-        ]
+        best = [torch.where(stronger, new[:, channel], old) for new, old in zip((size, down, right), best, strict=True)]
     _, down, right = best
     angle = torch.rad2deg(torch.atan2(down, right)).remainder(180)
     bins = (angle * (orientations / 180)).long().clamp_(max=orientations - 1)
@@ -159,9 +154,7 @@ class ExemplarSVM:
         if len(self.exemplars) == 0 or self.exemplars.min() < 0 or self.exemplars.max() >= len(features):
             raise ValueError(f"exemplars takes rows 0 … {len(features) - 1}, at least one")
         if len(category.unique()) < 2:
-            raise ValueError(
-                "category has one value; the negatives of an exemplar come from the other categories"
-            )
+            raise ValueError("category has one value; the negatives of an exemplar come from the other categories")
         unit = normalize(features - features.mean(0), dim=1)
         self.inputs = torch.cat([unit, torch.ones(len(unit), 1)], dim=1)
         self.weights = torch.empty(len(self.exemplars), self.inputs.shape[1])
@@ -225,9 +218,7 @@ def fit_exemplars(
     for _ in range(iterations):
         missing = (1 - (ahead * positives).sum(1, keepdim=True)).clamp(min=0)
         violated = (1 + ahead @ negatives.T).clamp_(min=0)
-        gradient = (
-            ahead - 2 * positive_weight * missing * positives + 2 * negative_weight * violated @ negatives
-        )
+        gradient = ahead - 2 * positive_weight * missing * positives + 2 * negative_weight * violated @ negatives
         stepped = ahead - step * gradient
         following = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
         # A problem whose momentum points uphill starts it again; otherwise it would oscillate.

@@ -58,14 +58,10 @@ def _sequences(query, gallery):
     for name, values in (("query", query), ("gallery", gallery)):
         values = torch.as_tensor(values).detach().float()
         if values.ndim != 3 or values.numel() == 0 or not values.isfinite().all():
-            raise ValueError(
-                f"{name} has shape {tuple(values.shape)}; it takes finite frame features (N, T, D)"
-            )
+            raise ValueError(f"{name} has shape {tuple(values.shape)}; it takes finite frame features (N, T, D)")
         both.append(normalize(values, dim=2))
     if both[0].shape[2] != both[1].shape[2]:
-        raise ValueError(
-            f"query has {both[0].shape[2]} dimensions, gallery {both[1].shape[2]}; they must agree"
-        )
+        raise ValueError(f"query has {both[0].shape[2]} dimensions, gallery {both[1].shape[2]}; they must agree")
     return both
 
 

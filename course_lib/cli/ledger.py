@@ -17,7 +17,9 @@ app = typer.Typer(no_args_is_help=True, help="Record the chapters over seeds and
 def run(
     chapter: Annotated[str, typer.Argument(metavar="CHAPTER", help="A number or a name, e.g. 21")],
     seeds: Annotated[int, typer.Option(help="How many seeds")] = 5,
-    first: Annotated[int, typer.Option(help="The first of them; settings are chosen on seed 0, so it does not judge")] = 1,
+    first: Annotated[
+        int, typer.Option(help="The first of them; settings are chosen on seed 0, so it does not judge")
+    ] = 1,
     workers: Annotated[int, typer.Option(help="Runs at the same time; they share the cores")] = 1,
     preset: Annotated[str, typer.Option(help="smoke, laptop or gpu")] = "laptop",
     again: Annotated[bool, typer.Option("--again", help="Also seeds that this code has recorded already")] = False,

@@ -33,9 +33,7 @@ class FrameWriter:
     def append(self, frames: torch.Tensor) -> None:
         """Add frames uint8 (N, C, H, W)."""
         if tuple(frames.shape[1:]) != self.shape or frames.dtype != torch.uint8:
-            raise ValueError(
-                f"frames is {tuple(frames.shape)} {frames.dtype}; it takes uint8 (N, *{self.shape})"
-            )
+            raise ValueError(f"frames is {tuple(frames.shape)} {frames.dtype}; it takes uint8 (N, *{self.shape})")
         if self._file is None:
             self._chunks.append(frames)
         else:

@@ -62,9 +62,7 @@ class Catalogue(Mapping):
         Raises ValueError naming the entry and field that is missing, unknown or of an unknown kind.
         """
         if not Path(path).is_file():
-            raise ValueError(
-                f"{path} is missing: datasets are known by name only in a checkout of the course"
-            )
+            raise ValueError(f"{path} is missing: datasets are known by name only in a checkout of the course")
         try:
             tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as error:

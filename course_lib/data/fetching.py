@@ -113,9 +113,7 @@ def download(url: str, target: Path, sha256: str, *, progress: bool = True) -> P
             with disk_errors(target, total):
                 if total and total > _free(target):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                with tqdm(
-                    total=total, unit="B", unit_scale=True, desc=target.name, disable=not progress
-                ) as bar:
+                with tqdm(total=total, unit="B", unit_scale=True, desc=target.name, disable=not progress) as bar:
                     while block := _read(response, url):
                         digest.update(block)
                         file.write(block)
@@ -141,9 +139,7 @@ def _open(url: str):
         return urllib.request.urlopen(request, timeout=60)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
-        raise FetchError(
-            f"{url} cannot be reached ({reason}). Is there a network? Worlds need none"
-        ) from error
+        raise FetchError(f"{url} cannot be reached ({reason}). Is there a network? Worlds need none") from error
 
 
 def _read(response, url: str) -> bytes:
@@ -216,9 +212,7 @@ def fetch_into(target: Path, sha256: str, fill: Callable[[Path], None]) -> Path:
             finished = temporary / "finished"
             finished.mkdir()
             fill(finished)
-            files = {
-                str(f.relative_to(finished)): f.stat().st_size for f in finished.rglob("*") if f.is_file()
-            }
+            files = {str(f.relative_to(finished)): f.stat().st_size for f in finished.rglob("*") if f.is_file()}
             with disk_errors(target):
                 (finished / _RECEIPT).write_text(json.dumps({"sha256": sha256, "files": files}))
             move_into_place(finished, target)

@@ -100,9 +100,7 @@ def open_folder(
         return _labelled(folder, table, split, max_videos, options, cache, progress)
     if table is not None:
         check_choice("split", split, ("train", "test", "all", "labelled"))
-    in_time = layout not in layouts.OFFICIAL and (
-        split_by == "time" or len(layouts.all_videos(folder, layout)) == 1
-    )
+    in_time = layout not in layouts.OFFICIAL and (split_by == "time" or len(layouts.all_videos(folder, layout)) == 1)
     if in_time:
         check_choice("split", split, ("train", "test", "all"))
     items, missing = layouts.list_videos(folder, layout, "all" if in_time else split, fold)
@@ -139,9 +137,7 @@ def _videos(name, folder, items, missing, options, cache, progress) -> VideoSet:
     skipped = [*about["skipped"], *(str(m.relative_to(folder)) for m in missing)]
     if skipped:
         total = len(items) + len(missing)
-        warnings.warn(
-            f"{name}: {len(skipped)} of {total} videos are broken or missing and were left out", stacklevel=3
-        )
+        warnings.warn(f"{name}: {len(skipped)} of {total} videos are broken or missing and were left out", stacklevel=3)
     starts = torch.tensor([0, *np.cumsum(about["lengths"])], dtype=torch.int64)
     files = tuple(str(item.path.relative_to(folder)) for item in kept)
     videos = VideoSet(
@@ -170,12 +166,8 @@ def _split_in_time(videos: VideoSet, split: str) -> VideoSet:
     end_train = first_test - (videos.lengths * _GAP_PART).round().long().clamp(min=1)
     if int(end_train.min()) < 1:
         shortest = int(videos.lengths.min())
-        raise ValueError(
-            f"split is {split!r}: a video of {shortest} frames in {videos.name!r} is too short to split"
-        )
-    begin, end = (
-        (torch.zeros_like(first_test), end_train) if split == "train" else (first_test, videos.lengths)
-    )
+        raise ValueError(f"split is {split!r}: a video of {shortest} frames in {videos.name!r} is too short to split")
+    begin, end = (torch.zeros_like(first_test), end_train) if split == "train" else (first_test, videos.lengths)
     begin, end = begin + videos.starts[:-1], end + videos.starts[:-1]
     if len(videos) == 1:
         frames = videos.frames[int(begin) : int(end)]  # stays memory-mapped
@@ -193,9 +185,7 @@ def _decoded(name, folder, items: list[Item], options: _Options, cache, progress
         from tqdm.auto import tqdm
 
         kept, lengths, rates, skipped = [], [], [], []
-        for place, item in enumerate(
-            tqdm(items, desc=f"decoding {name}", unit="video", disable=not progress)
-        ):
+        for place, item in enumerate(tqdm(items, desc=f"decoding {name}", unit="video", disable=not progress)):
             before = writer.count
             try:
                 rates.append(_append(writer, item.path, options))
@@ -288,15 +278,11 @@ def _tables(folder: Path, joints: str) -> KeyPoints:
     """All tables of a project as one; raises ValueError if they do not name the same key-points."""
     paths = find_tables(folder)
     if not paths:
-        raise ValueError(
-            f"{folder} has no CollectedData*.csv or keypoints.csv, which layout 'keypoints' needs"
-        )
+        raise ValueError(f"{folder} has no CollectedData*.csv or keypoints.csv, which layout 'keypoints' needs")
     tables = [read_table(p, joints=joints) for p in paths]
     for path, table in zip(paths, tables, strict=True):
         if table.names != tables[0].names:
-            raise ValueError(
-                f"{path} labels {table.names}, {paths[0]} labels {tables[0].names}; open them one by one"
-            )
+            raise ValueError(f"{path} labels {table.names}, {paths[0]} labels {tables[0].names}; open them one by one")
     images = tuple(image for table in tables for image in table.images)
     return KeyPoints(images, torch.cat([table.joints for table in tables]), tables[0].names)
 
@@ -316,9 +302,7 @@ def _labelled(folder, table: KeyPoints, split, max_videos, options, cache, progr
         from tqdm.auto import tqdm
 
         kept, boxes, skipped = [], [], []
-        for place, item in enumerate(
-            tqdm(items, desc=f"reading {folder.name}", unit="image", disable=not progress)
-        ):
+        for place, item in enumerate(tqdm(items, desc=f"reading {folder.name}", unit="image", disable=not progress)):
             try:
                 pixels = crop_frames(_pixels(item.path), options.crop)
             except VideoError:

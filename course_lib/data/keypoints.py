@@ -37,13 +37,9 @@ def read_table(path: str | Path, *, joints: str = "*") -> KeyPoints:
         rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     heads = [row[0].strip().lower() for row in rows[:4]]
     if heads[1:2] == ["individuals"]:
-        raise ValueError(
-            f"{path} labels several animals (a row 'individuals'); tables of one animal can be read"
-        )
+        raise ValueError(f"{path} labels several animals (a row 'individuals'); tables of one animal can be read")
     if heads[:3] != ["scorer", "bodyparts", "coords"]:
-        raise ValueError(
-            f"{path} starts with {heads[:3]}; a key-point table starts with scorer, bodyparts, coords"
-        )
+        raise ValueError(f"{path} starts with {heads[:3]}; a key-point table starts with scorer, bodyparts, coords")
     coords = [cell.strip().lower() for cell in rows[2]]
     # Newer DeepLabCut spreads the image's path over three columns, which have no coordinate above them.
     columns = [c for c, name in enumerate(coords) if name == "x" and fnmatchcase(rows[1][c].strip(), joints)]

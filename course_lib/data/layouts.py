@@ -73,9 +73,7 @@ def list_videos(folder: Path, layout: str, split: str, fold: int) -> tuple[list[
 def all_videos(folder: Path, layout: str) -> list[Item]:
     """All videos of a folder without official splits."""
     if layout == "classes":
-        return [
-            Item(f, _group(f, folder), sub.name) for sub in _folders(folder) for f in _videos(sub, deep=True)
-        ]
+        return [Item(f, _group(f, folder), sub.name) for sub in _folders(folder) for f in _videos(sub, deep=True)]
     found = _frame_folders(folder) if layout == "frames" else _videos(folder, deep=True)
     return [Item(f, _group(f, folder), _ucf_class(f)) for f in found]
 
@@ -119,9 +117,7 @@ def _with_suffix(files, suffixes) -> list[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(
-        (f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")), key=lambda f: f.name
-    )
+    return sorted((f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")), key=lambda f: f.name)
 
 
 def _frame_folders(folder: Path) -> list[Path]:
@@ -136,9 +132,7 @@ def _group(path: Path, folder: Path) -> str:
     everywhere)."""
     stem = path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
     match = _UCF_GROUP.fullmatch(stem)
-    return (
-        match[1] if match else path.relative_to(folder).with_name(stem).as_posix() if path != folder else stem
-    )
+    return match[1] if match else path.relative_to(folder).with_name(stem).as_posix() if path != folder else stem
 
 
 def _ucf_class(path: Path) -> str | None:
@@ -186,9 +180,7 @@ def _hmdb51(folder: Path, split: str, fold: int):
     wanted = {"train": "1", "test": "2", "all": "012"}[check_choice("split", split, ("train", "test", "all"))]
     lists = _hmdb_lists(folder)
     if lists is None:
-        raise ValueError(
-            f"{folder} has no folder with <class>_test_split1.txt files, which layout 'hmdb51' needs"
-        )
+        raise ValueError(f"{folder} has no folder with <class>_test_split1.txt files, which layout 'hmdb51' needs")
     _check_fold(fold, sorted({int(f.stem[-1]) for f in lists.glob("*_test_split[123].txt")}), lists)
     items, missing = [], []
     for file in sorted(lists.glob(f"*_test_split{fold}.txt")):
@@ -196,9 +188,7 @@ def _hmdb51(folder: Path, split: str, fold: int):
         for line in _lines(file, r"(.+\.avi) ([012])"):
             if line[2] not in wanted:
                 continue
-            found = _first(
-                root / label / line[1] for root in (folder, folder / "hmdb51_org", folder / "videos")
-            )
+            found = _first(root / label / line[1] for root in (folder, folder / "hmdb51_org", folder / "videos"))
             if found is None:
                 missing.append(folder / label / line[1])
             else:
@@ -279,9 +269,7 @@ def _lines(file: Path, pattern: str) -> list[re.Match]:
             continue
         match = re.fullmatch(pattern, line.strip())
         if match is None:
-            raise ValueError(
-                f"{file}, line {number} is {line.strip()[:60]!r}; this is no split file of this layout"
-            )
+            raise ValueError(f"{file}, line {number} is {line.strip()[:60]!r}; this is no split file of this layout")
         found.append(match)
     if not found:
         raise ValueError(f"the split file {file} is empty")

@@ -34,15 +34,11 @@ def find_file(package: str, filename: str) -> str:
     pages, links = _places()
     tried = []
     for place in links:
-        folder = Path(
-            urllib.request.url2pathname(urllib.parse.urlsplit(place).path) if "://" in place else place
-        )
+        folder = Path(urllib.request.url2pathname(urllib.parse.urlsplit(place).path) if "://" in place else place)
         if (folder / filename).is_file():
             return (folder / filename).resolve().as_uri()
     name = re.sub(r"[-_.]+", "-", package).lower()
-    for page in [f"{index.rstrip('/')}/{name}/" for index in pages] + [
-        p for p in links if p.startswith("http")
-    ]:
+    for page in [f"{index.rstrip('/')}/{name}/" for index in pages] + [p for p in links if p.startswith("http")]:
         try:
             found = _links(page).get(filename)
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -68,9 +64,7 @@ def _places() -> tuple[list[str], list[str]]:
         return []
 
     first = (
-        []
-        if setting("no-index") in (["1"], ["true"], ["yes"], ["on"])
-        else setting("index-url") or [_DEFAULT_INDEX]
+        [] if setting("no-index") in (["1"], ["true"], ["yes"], ["on"]) else setting("index-url") or [_DEFAULT_INDEX]
     )
     return first + (setting("extra-index-url") if first else []), setting("find-links")
 

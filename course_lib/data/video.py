@@ -120,9 +120,7 @@ def iterate(
     yield from _fitted(path, reader(path, None, stride, stop), size, fit, crop)
 
 
-def clip_indices(
-    frames: int, length: int, *, start: int = 0, stride: int = 1, short: str = "error"
-) -> torch.Tensor:
+def clip_indices(frames: int, length: int, *, start: int = 0, stride: int = 1, short: str = "error") -> torch.Tensor:
     """Indices of a clip of ``length`` frames, ``stride`` apart, of a video of ``frames`` frames, int64
     (length,).
 
@@ -178,9 +176,7 @@ def fit_frames(frames: torch.Tensor, size: int, fit: str = "crop") -> torch.Tens
         top, left = (height - side) // 2, (width - side) // 2
         frames = frames[..., top : top + side, left : left + side]
     target = _pad_size(width, height, size) if fit == "pad" else (size, size)
-    frames = F.interpolate(
-        frames, (target[1], target[0]), mode="bilinear", antialias=True, align_corners=False
-    )
+    frames = F.interpolate(frames, (target[1], target[0]), mode="bilinear", antialias=True, align_corners=False)
     if fit != "pad":
         return frames
     left, top = (size - target[0]) // 2, (size - target[1]) // 2
@@ -195,9 +191,7 @@ def crop_frames(frames: torch.Tensor, crop: tuple[int, int, int, int] | None) ->
     height, width = frames.shape[-2:]
     left, top, right, bottom = crop
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
-        raise ValueError(
-            f"crop is {tuple(crop)}; it takes (left, top, right, bottom) inside {width}x{height} pixels"
-        )
+        raise ValueError(f"crop is {tuple(crop)}; it takes (left, top, right, bottom) inside {width}x{height} pixels")
     return frames[..., top:bottom, left:right]
 
 
@@ -276,9 +270,7 @@ def _count(path) -> int:
 # -- PyAV ----------------------------------------------------------------------------------------------------
 
 
-def _av_frames(
-    path, wanted: list[int] | None, stride: int = 1, stop: int | None = None
-) -> Iterator[torch.Tensor]:
+def _av_frames(path, wanted: list[int] | None, stride: int = 1, stop: int | None = None) -> Iterator[torch.Tensor]:
     """RGB frames uint8 (3, H, W): those at ``wanted`` (ascending), or every ``stride``-th before ``stop``."""
     index = _index(path)
     if wanted is not None and index.seekable:
@@ -288,9 +280,7 @@ def _av_frames(
                 yield _to_tensor(frame)
                 done += 1
             return
-        except (
-            _UntrustedSeek
-        ):  # a frame's time is not the one its packet promised: count from the start instead
+        except _UntrustedSeek:  # a frame's time is not the one its packet promised: count from the start instead
             wanted = wanted[done:]
     positions = None if wanted is None else set(wanted)
     last = None if wanted is None else wanted[-1]

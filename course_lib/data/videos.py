@@ -45,14 +45,10 @@ class VideoSet:
 
     def __post_init__(self):
         if self.frames.ndim != 4 or self.frames.dtype != torch.uint8:
-            raise ValueError(
-                f"frames is {tuple(self.frames.shape)} {self.frames.dtype}; it takes uint8 (F, C, H, W)"
-            )
+            raise ValueError(f"frames is {tuple(self.frames.shape)} {self.frames.dtype}; it takes uint8 (F, C, H, W)")
         starts = self.starts
         if starts.ndim != 1 or len(starts) < 2 or starts[0] != 0 or starts[-1] != len(self.frames):
-            raise ValueError(
-                f"starts must run from 0 to {len(self.frames)} (the number of frames); it is {starts}"
-            )
+            raise ValueError(f"starts must run from 0 to {len(self.frames)} (the number of frames); it is {starts}")
         if (starts.diff() <= 0).any():
             empty = int((starts.diff() <= 0).nonzero()[0])
             raise ValueError(f"video {empty} of {self.name!r} has no frames")
@@ -83,9 +79,7 @@ class VideoSet:
             return self.frame[key]
         if key in self.video:
             return self.video[key][self.video_of_frame]
-        raise ValueError(
-            f"factor {key!r} is not known for {self.name!r}; known: {sorted({*self.frame, *self.video})}"
-        )
+        raise ValueError(f"factor {key!r} is not known for {self.name!r}; known: {sorted({*self.frame, *self.video})}")
 
     def clip_starts(self, length: int, stride: int = 1) -> torch.Tensor:
         """First frames (indices into ``frames``) of all clips of ``length`` frames, ``stride`` apart, int64
@@ -122,9 +116,7 @@ class VideoSet:
             raise ValueError(f"keep selects none of the {len(self)} videos of {self.name!r}")
         lengths = self.lengths[order]
         starts = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
-        rows = torch.arange(int(starts[-1])) + torch.repeat_interleave(
-            self.starts[:-1][order] - starts[:-1], lengths
-        )
+        rows = torch.arange(int(starts[-1])) + torch.repeat_interleave(self.starts[:-1][order] - starts[:-1], lengths)
         return replace(
             self,
             frames=self.frames[rows],
@@ -145,15 +137,11 @@ class ClipSampler:
     by its length. Every draw comes from the generator alone: same state, same batch.
     """
 
-    def __init__(
-        self, videos: VideoSet, *, batch: int, length: int, stride: int = 1, device="cpu", starts=None
-    ):
+    def __init__(self, videos: VideoSet, *, batch: int, length: int, stride: int = 1, device="cpu", starts=None):
         self.videos, self.batch, self.device = videos, check_positive("batch", batch), device
         possible = videos.clip_starts(length, stride)
         if starts is not None and (len(starts) == 0 or not torch.isin(starts, possible).all()):
-            raise ValueError(
-                f"starts is {starts}; it takes first frames of clips of {length} inside one video"
-            )
+            raise ValueError(f"starts is {starts}; it takes first frames of clips of {length} inside one video")
         self.starts = possible if starts is None else starts
         self.offsets = torch.arange(length) * stride
 
@@ -172,9 +160,7 @@ class FrameSampler:
 
     def __init__(self, videos: VideoSet, labels: torch.Tensor, *, batch: int, device="cpu"):
         if len(labels) != len(videos.frames):
-            raise ValueError(
-                f"labels has {len(labels)} rows; {videos.name!r} has {len(videos.frames)} frames"
-            )
+            raise ValueError(f"labels has {len(labels)} rows; {videos.name!r} has {len(videos.frames)} frames")
         self.videos, self.labels, self.batch, self.device = (
             videos,
             labels,

@@ -11,13 +11,9 @@ def as_features(argument: str, values, *, rows: int | None = None) -> torch.Tens
     features = features.float()
     if not torch.isfinite(features).all():
         bad = int((~torch.isfinite(features)).any(1).nonzero()[0])
-        raise ValueError(
-            f"{argument} has NaN or infinite values (first in row {bad}); it takes finite features"
-        )
+        raise ValueError(f"{argument} has NaN or infinite values (first in row {bad}); it takes finite features")
     if rows is not None and len(features) != rows:
-        raise ValueError(
-            f"{argument} has {len(features)} rows; it takes {rows}, one per row of what it goes with"
-        )
+        raise ValueError(f"{argument} has {len(features)} rows; it takes {rows}, one per row of what it goes with")
     return features
 
 
@@ -26,8 +22,7 @@ def as_pair(query_name: str, query, gallery_name: str, gallery) -> tuple[torch.T
     query, gallery = as_features(query_name, query), as_features(gallery_name, gallery)
     if query.shape[1] != gallery.shape[1]:
         raise ValueError(
-            f"{query_name} has {query.shape[1]} dimensions, {gallery_name} has {gallery.shape[1]}; "
-            "they must agree"
+            f"{query_name} has {query.shape[1]} dimensions, {gallery_name} has {gallery.shape[1]}; they must agree"
         )
     return query, gallery
 
@@ -51,9 +46,7 @@ def as_joints(argument: str, values) -> torch.Tensor:
     """Key-points as float32 (N, J, 2), NaN where not labelled. Raises ValueError for anything else."""
     joints = torch.as_tensor(values).detach().cpu()
     if joints.ndim != 3 or joints.shape[-1] != 2 or joints.numel() == 0:
-        raise ValueError(
-            f"{argument} has shape {tuple(joints.shape)}; it takes key-points (N, J, 2), N, J > 0"
-        )
+        raise ValueError(f"{argument} has shape {tuple(joints.shape)}; it takes key-points (N, J, 2), N, J > 0")
     if torch.isinf(joints).any():
         raise ValueError(f"{argument} has infinite coordinates; it takes numbers, or NaN where not labelled")
     return joints.float()

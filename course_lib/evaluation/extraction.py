@@ -33,14 +33,9 @@ def extract(
     """
     check_positive("batch", batch)
     low_precision = AUTOCAST[check_choice("precision", precision, AUTOCAST)]
-    if (
-        images.ndim not in (4, 5)
-        or len(images) == 0
-        or not (images.dtype == torch.uint8 or images.is_floating_point())
-    ):
+    if images.ndim not in (4, 5) or len(images) == 0 or not (images.dtype == torch.uint8 or images.is_floating_point()):
         raise ValueError(
-            f"images is {tuple(images.shape)} {images.dtype}; it takes float or uint8, "
-            "(N, C, H, W) or (N, T, C, H, W)"
+            f"images is {tuple(images.shape)} {images.dtype}; it takes float or uint8, (N, C, H, W) or (N, T, C, H, W)"
         )
     parts = list(module.modules()) if isinstance(module, nn.Module) else []
     modes = [part.training for part in parts]

@@ -121,9 +121,7 @@ def finetune(
             "it takes two or more, all of them in labels"
         )
     if keep is not None and keep not in dict(backbone.named_modules()):
-        raise ValueError(
-            f"keep is {keep!r}; {type(backbone).__name__} has {[n for n, _ in backbone.named_children()]}"
-        )
+        raise ValueError(f"keep is {keep!r}; {type(backbone).__name__} has {[n for n, _ in backbone.named_children()]}")
     check_positive("batch", batch)
     copied = copy.deepcopy(backbone)
     if keep is not None:

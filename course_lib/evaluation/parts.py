@@ -23,14 +23,10 @@ def nearest_pose(query_x, train_x, train_joints, *, query_groups=None, train_gro
     joints = as_joints("train_joints", train_joints)
     if len(joints) != len(train_x):
         raise ValueError(f"train_joints has {len(joints)} rows; train_x has {len(train_x)}")
-    return joints[
-        nearest(query_x, train_x, query_groups=query_groups, gallery_groups=train_groups).squeeze(1)
-    ]
+    return joints[nearest(query_x, train_x, query_groups=query_groups, gallery_groups=train_groups).squeeze(1)]
 
 
-def limb_correct(
-    predicted, true, limbs: Sequence[tuple[int, int]], convention: str = "strict"
-) -> torch.Tensor:
+def limb_correct(predicted, true, limbs: Sequence[tuple[int, int]], convention: str = "strict") -> torch.Tensor:
     """Is each limb found? (N, J, 2) twice → float (N, L): 1 yes, 0 no, NaN where the truth is not labelled.
 
     A limb is found when its ends are off by at most half of the true limb's length: both ends ("strict", the
@@ -41,17 +37,9 @@ def limb_correct(
     predicted, true = as_joints("predicted", predicted), as_joints("true", true)
     check_choice("convention", convention, ("strict", "average"))
     if predicted.shape != true.shape:
-        raise ValueError(
-            f"predicted has shape {tuple(predicted.shape)}, true {tuple(true.shape)}; they must agree"
-        )
+        raise ValueError(f"predicted has shape {tuple(predicted.shape)}, true {tuple(true.shape)}; they must agree")
     ends = torch.as_tensor(limbs)
-    if (
-        ends.ndim != 2
-        or ends.shape[1] != 2
-        or len(ends) == 0
-        or ends.min() < 0
-        or ends.max() >= true.shape[1]
-    ):
+    if ends.ndim != 2 or ends.shape[1] != 2 or len(ends) == 0 or ends.min() < 0 or ends.max() >= true.shape[1]:
         raise ValueError(f"limbs is {limbs!r}; it takes pairs of joints 0 … {true.shape[1] - 1}")
     length = (true[:, ends[:, 0]] - true[:, ends[:, 1]]).norm(dim=-1)
     error = (predicted - true).norm(dim=-1).nan_to_num(nan=torch.inf)[:, ends]  # (N, L, 2)

@@ -33,9 +33,7 @@ class PoseBenchmark:
         return self.names[category] if self.names else category
 
 
-def normalise_joints(
-    joints, limbs: Sequence[tuple[int, int]] | None = None, root: Sequence[int] = ()
-) -> torch.Tensor:
+def normalise_joints(joints, limbs: Sequence[tuple[int, int]] | None = None, root: Sequence[int] = ()) -> torch.Tensor:
     """Key-points (N, J, 2) moved to the root and divided by the size of the body: only the pose remains.
 
     root: joints whose mean is the origin (e.g. the hips); all joints by default. Size: the summed length of
@@ -149,14 +147,11 @@ def rank_auc(positive, negative) -> torch.Tensor:
         or 0 in (*positive.shape, *negative.shape)
     ):
         raise ValueError(
-            f"positive is {tuple(positive.shape)}, negative is {tuple(negative.shape)}; "
-            "they take (Q, S) and (Q, D)"
+            f"positive is {tuple(positive.shape)}, negative is {tuple(negative.shape)}; they take (Q, S) and (Q, D)"
         )
     if positive.isnan().any() or negative.isnan().any():
         raise ValueError("positive or negative has NaN; a score that is no number has no rank")
-    greater = (positive[:, :, None] > negative[:, None]).float() + 0.5 * (
-        positive[:, :, None] == negative[:, None]
-    )
+    greater = (positive[:, :, None] > negative[:, None]).float() + 0.5 * (positive[:, :, None] == negative[:, None])
     return greater.mean((1, 2))
 
 

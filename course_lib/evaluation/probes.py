@@ -91,9 +91,7 @@ def mlp_probe(
     for layer in (net[0], net[2]):
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(layer.bias)
-    optimiser = torch.optim.AdamW(
-        net.parameters(), lr=check_positive("lr", lr, integer=False), weight_decay=l2
-    )
+    optimiser = torch.optim.AdamW(net.parameters(), lr=check_positive("lr", lr, integer=False), weight_decay=l2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
         pick = torch.randint(len(x), (min(batch, len(x)),), generator=generator)
@@ -111,9 +109,7 @@ def group_result(result: ProbeResult, labels, groups) -> ProbeResult:
     labels, groups: int64 (N,), the test rows'. Rows of the result are the sorted groups. Raises ValueError
     when rows of one group have different labels.
     """
-    labels, groups = (
-        as_integers(n, v, len(result.scores)) for n, v in (("labels", labels), ("groups", groups))
-    )
+    labels, groups = (as_integers(n, v, len(result.scores)) for n, v in (("labels", labels), ("groups", groups)))
     unique, member = groups.unique(return_inverse=True)
     label = torch.zeros_like(unique).index_put_((member,), labels)
     if (label[member] != labels).any():
@@ -167,9 +163,7 @@ def _choose_l2(x, y, classes, groups, generator, iterations):
     generator = generator or torch.Generator().manual_seed(0)
     unique, member = groups.unique(return_inverse=True)
     if len(unique) < 2:
-        raise ValueError(
-            "groups has one group, so none can be held out to choose l2; give l2, or more groups"
-        )
+        raise ValueError("groups has one group, so none can be held out to choose l2; give l2, or more groups")
     # Groups in a random order, then by class, so that each class gives about a quarter of its groups.
     order = torch.randperm(len(unique), generator=generator)
     label = torch.zeros(len(unique), dtype=torch.int64).index_put_((member,), y)

@@ -122,8 +122,7 @@ def candidate_similarity(features, query, candidates) -> torch.Tensor:
     if highest >= len(unit):
         raise ValueError(f"features has {len(unit)} rows; the benchmark asks for row {highest}")
     pieces = [
-        torch.einsum("qd,qkd->qk", unit[q], unit[c])
-        for q, c in zip(query.split(64), candidates.split(64), strict=True)
+        torch.einsum("qd,qkd->qk", unit[q], unit[c]) for q, c in zip(query.split(64), candidates.split(64), strict=True)
     ]
     return torch.cat(pieces)
 

@@ -97,9 +97,7 @@ def ten_ten_score(similarity) -> torch.Tensor:
     """
     similarity = torch.as_tensor(similarity).detach().cpu().float()
     if similarity.ndim != 2 or similarity.shape[1] % 2 or similarity.numel() == 0 or similarity.isnan().any():
-        raise ValueError(
-            f"similarity is {tuple(similarity.shape)}; it takes numbers (R, 2n), the first n similar"
-        )
+        raise ValueError(f"similarity is {tuple(similarity.shape)}; it takes numbers (R, 2n), the first n similar")
     n = similarity.shape[1] // 2
     cut = similarity.sort(dim=1, descending=True).values[:, n - 1 : n]
     above, at = similarity > cut, similarity == cut
@@ -110,12 +108,7 @@ def ten_ten_score(similarity) -> torch.Tensor:
 def phase_gap(phase, period: float = 1.0, rows: int | None = None) -> torch.Tensor:
     """Circular distance of all pairs of phases (N,), (N, N), in cycles, in [0, 0.5]."""
     phase = torch.as_tensor(phase).detach().cpu().double()
-    if (
-        phase.ndim != 1
-        or len(phase) == 0
-        or (rows is not None and len(phase) != rows)
-        or not phase.isfinite().all()
-    ):
+    if phase.ndim != 1 or len(phase) == 0 or (rows is not None and len(phase) != rows) or not phase.isfinite().all():
         raise ValueError(f"phase has shape {tuple(phase.shape)}; it takes finite numbers, one per row")
     cycles = phase / check_positive("period", period, integer=False)
     gap = (cycles[:, None] - cycles).remainder(1)

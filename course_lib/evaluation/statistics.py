@@ -54,9 +54,7 @@ def paired_bootstrap(
     """
     a, b = (torch.as_tensor(x).detach().cpu().double() for x in (a, b))
     if a.shape != b.shape:
-        raise ValueError(
-            f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}; paired values have one shape (N,)"
-        )
+        raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}; paired values have one shape (N,)")
     return bootstrap_interval(a - b, generator, groups=groups, level=level, resamples=resamples)
 
 

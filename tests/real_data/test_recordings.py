@@ -140,8 +140,7 @@ def test_folders_of_ucf101_frames_split_by_person(recording):
 def test_four_cameras_are_split_in_time(recording):
     folder = recording("multiview_walk_4cams/single_person")
     train, test = (
-        open_folder(folder, split=s, size=32, stride=5, split_by="time", progress=False)
-        for s in ("train", "test")
+        open_folder(folder, split=s, size=32, stride=5, split_by="time", progress=False) for s in ("train", "test")
     )
     assert (train.lengths.tolist(), test.lengths.tolist()) == ([15] * 4, [4] * 4)
     expected, _ = plain_frames(folder / "cam02.mp4", list(range(80, 100, 5)))

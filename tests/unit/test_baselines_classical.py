@@ -110,9 +110,9 @@ def test_exemplar_svms_are_liblinears():
     for row, positive in zip(ours, positives, strict=True):
         x = torch.cat([positive[None], negatives]).numpy()
         y = np.r_[1, np.zeros(len(negatives))]
-        theirs = LinearSVC(
-            C=1, class_weight={0: 0.05, 1: 1.0}, fit_intercept=False, tol=1e-8, max_iter=100_000
-        ).fit(x, y)
+        theirs = LinearSVC(C=1, class_weight={0: 0.05, 1: 1.0}, fit_intercept=False, tol=1e-8, max_iter=100_000).fit(
+            x, y
+        )
         np.testing.assert_allclose(row, theirs.coef_[0], atol=2e-3)
 
 
@@ -140,9 +140,7 @@ def test_exemplar_svm_ranks_its_own_category_first_and_repeats():
 def test_exemplar_svm_converges_in_its_default_iterations():
     images, category = bars()
     inputs = ExemplarSVM(hog(images), category, torch.arange(9), generator(1), negatives=100)
-    converged = ExemplarSVM(
-        hog(images), category, torch.arange(9), generator(1), negatives=100, iterations=800
-    )
+    converged = ExemplarSVM(hog(images), category, torch.arange(9), generator(1), negatives=100, iterations=800)
     every = torch.arange(240).expand(9, -1)
     default, limit = (m.similarity(torch.arange(9), every) for m in (inputs, converged))
     assert (default - limit).abs().max() < 0.02 * limit.std()

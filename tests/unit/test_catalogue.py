@@ -52,15 +52,11 @@ def test_every_entry_has_a_card_and_a_licence():
         assert entry.licence
         if entry.kind != "world":
             assert entry.citation
-            assert entry.licence.split()[0].strip("(),;") in card.read_text(), (
-                f"{entry.card} names another licence"
-            )
+            assert entry.licence.split()[0].strip("(),;") in card.read_text(), f"{entry.card} names another licence"
 
 
 def test_every_card_of_a_real_dataset_is_in_the_catalogue():
-    assert {p.name for p in (DATASETS / "cards").glob("*.md")} == {
-        Path(e.card).name for e in Catalogue.read().values()
-    }
+    assert {p.name for p in (DATASETS / "cards").glob("*.md")} == {Path(e.card).name for e in Catalogue.read().values()}
 
 
 def test_the_worlds_of_the_catalogue_are_those_that_exist():

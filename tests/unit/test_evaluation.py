@@ -89,9 +89,7 @@ def test_linear_probe_is_scikit_learns_logistic_regression(l2):
     train, test = slice(0, 160), slice(160, None)
     ours = ev.linear_probe(x[train] * 50 + 7, y[train], x[test] * 50 + 7, y[test], l2=l2)
     scaler = StandardScaler().fit(x[train])
-    theirs = LogisticRegression(C=1 / (160 * l2), tol=1e-8, max_iter=5000).fit(
-        scaler.transform(x[train]), y[train]
-    )
+    theirs = LogisticRegression(C=1 / (160 * l2), tol=1e-8, max_iter=5000).fit(scaler.transform(x[train]), y[train])
     probability = theirs.predict_proba(scaler.transform(x[test]))
     np.testing.assert_allclose(ours.scores.softmax(1), probability, atol=2e-3)
     assert ours.accuracy == pytest.approx(theirs.score(scaler.transform(x[test]), y[test]))

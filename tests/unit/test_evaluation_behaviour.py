@@ -62,9 +62,7 @@ def test_rank_auc_is_scikit_learns_and_survives_monotone_transforms(seed, ties):
 
 def test_pose_benchmark_lists_hold_what_they_promise():
     joints, category, subject, _ = world()
-    made = ev.pose_benchmark(
-        joints, category, subject, generator(1), queries_per_category=15, names=("a", "b", "c")
-    )
+    made = ev.pose_benchmark(joints, category, subject, generator(1), queries_per_category=15, names=("a", "b", "c"))
     assert made.similar.shape == (45, 20)
     assert made.dissimilar.shape == (45, 20)
     poses = ev.normalise_joints(joints)
@@ -181,9 +179,7 @@ def test_pcp_is_a_naive_loop_and_has_no_scale(seed, convention, scale):
     assert {k: ours[k] for k in expected} == pytest.approx(expected, rel=1e-4)
     assert ours["mean"] == pytest.approx(sum(expected.values()) / 3, rel=1e-4)
     weights = {"torso": 1, "upper": 2, "lower": 2}
-    assert ours["weighted mean"] == pytest.approx(
-        sum(expected[k] * w for k, w in weights.items()) / 5, rel=1e-4
-    )
+    assert ours["weighted mean"] == pytest.approx(sum(expected[k] * w for k, w in weights.items()) / 5, rel=1e-4)
     assert ev.pcp(predicted * scale, true * scale, LIMBS, PARTS, convention) == pytest.approx(ours, abs=2)
 
 
@@ -258,9 +254,7 @@ def test_ten_ten_score_is_sorting_and_counting_ties_in_expectation(seed):
     counted = [sum(int(i) < 10 for i in row.argsort(descending=True)[:10]) / 10 for row in scores]
     assert ev.ten_ten_score(scores).tolist() == pytest.approx(counted)
     coarse = torch.randint(3, (1, 20), generator=draw).float()
-    shuffled = [
-        ev.ten_ten_score(coarse + 1e-3 * torch.rand(1, 20, generator=draw)).item() for _ in range(300)
-    ]
+    shuffled = [ev.ten_ten_score(coarse + 1e-3 * torch.rand(1, 20, generator=draw)).item() for _ in range(300)]
     assert ev.ten_ten_score(coarse).item() == pytest.approx(np.mean(shuffled), abs=0.05)
 
 
@@ -410,9 +404,7 @@ def test_finetune_learns_leaves_the_backbone_alone_and_repeats():
         assert torch.equal(value, before[key])
     # Videos of both halves: averaged over frames, one row each.
     groups = torch.arange(96) % 8
-    videos = ev.finetune(
-        backbone, x, y, test_x, test_y, generator=generator(4), steps=2, test_groups=groups, keep=None
-    )
+    videos = ev.finetune(backbone, x, y, test_x, test_y, generator=generator(4), steps=2, test_groups=groups, keep=None)
     assert len(videos.result.correct) == 8
 
 

@@ -55,9 +55,7 @@ def test_a_wrong_checksum_does_not_replace_what_was_there(source, target):
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, ConnectionResetError, MemoryError])
-def test_an_interrupted_download_leaves_nothing_and_can_be_repeated(
-    source, target, monkeypatch, interruption
-):
+def test_an_interrupted_download_leaves_nothing_and_can_be_repeated(source, target, monkeypatch, interruption):
     real_open, blocks = fetching._open, []
 
     class Breaks:
@@ -308,9 +306,7 @@ def only_here(monkeypatch):
 def test_a_file_is_found_on_an_index_page(tmp_path, only_here):
     page = tmp_path / "simple" / "my-pack"
     page.mkdir(parents=True)
-    (page / "index.html").write_text(
-        '<a href="../../files/my_pack-1.0.tar.gz#sha256=00">my_pack-1.0.tar.gz</a>'
-    )
+    (page / "index.html").write_text('<a href="../../files/my_pack-1.0.tar.gz#sha256=00">my_pack-1.0.tar.gz</a>')
     only_here(index_url=(tmp_path / "simple").as_uri())
     found = packages.find_file("My_Pack", "my_pack-1.0.tar.gz")
     assert found == (tmp_path / "files" / "my_pack-1.0.tar.gz").as_uri()

@@ -27,9 +27,7 @@ def cache_folder(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory):
     """One small file, copied wherever a layout needs a video."""
-    return write_video(
-        tmp_path_factory.mktemp("clip") / "clip.avi", 10, codec="mpeg4", b_frames=0
-    ).read_bytes()
+    return write_video(tmp_path_factory.mktemp("clip") / "clip.avi", 10, codec="mpeg4", b_frames=0).read_bytes()
 
 
 def place(clip, *paths):
@@ -112,9 +110,7 @@ def test_clips_of_a_single_person_are_split_all_the_same(tmp_path, clip):
 
 def test_one_video_is_split_in_time_with_a_gap(tmp_path):
     path = write_video(tmp_path / "in.mp4", 100)
-    train, test = (
-        open_folder(path, split=s, size=32, fit="stretch", progress=False) for s in ("train", "test")
-    )
+    train, test = (open_folder(path, split=s, size=32, fit="stretch", progress=False) for s in ("train", "test"))
     everything = fit_frames(decode_all(path), 32, "stretch")
     assert torch.equal(train.frames, everything[:75])
     assert torch.equal(test.frames, everything[80:])
@@ -226,16 +222,12 @@ def project(tmp_path):
     (root / "videos").mkdir()
     write_video(root / "videos" / "mouse.mp4", 50)
     rows = ["scorer,me,me,me,me", "bodyparts,nose,nose,paw_left,paw_left", "coords,x,y,x,y"]
-    for i, (width, height, x, y) in enumerate(
-        [(60, 40, 30, 20), (40, 60, 12, 33), (64, 64, 50, 9), (64, 64, 8, 8)]
-    ):
+    for i, (width, height, x, y) in enumerate([(60, 40, 30, 20), (40, 60, 12, 33), (64, 64, 50, 9), (64, 64, 8, 8)]):
         pixels = np.zeros((height, width, 3), dtype=np.uint8)
         pixels[y - 2 : y + 3, x - 2 : x + 3] = 255
         Image.fromarray(pixels).save(root / "labeled-data" / "mouse" / f"img{i}.png")
         rows.append(
-            f"labeled-data/mouse/img{i}.png,{x},{y},,"
-            if i
-            else f"labeled-data/mouse/img{i}.png,{x},{y},{x},{y}"
+            f"labeled-data/mouse/img{i}.png,{x},{y},," if i else f"labeled-data/mouse/img{i}.png,{x},{y},{x},{y}"
         )
     (root / "CollectedData_me.csv").write_text("\n".join(rows) + "\n")
     return root
@@ -417,9 +409,7 @@ def test_options_are_checked(tmp_path, clip, options):
 def counted(monkeypatch):
     """Paths that were decoded."""
     decoded, good = [], folders.iterate
-    monkeypatch.setattr(
-        folders, "iterate", lambda path, *a, **k: (decoded.append(path.name), good(path, *a, **k))[1]
-    )
+    monkeypatch.setattr(folders, "iterate", lambda path, *a, **k: (decoded.append(path.name), good(path, *a, **k))[1])
     return decoded
 
 

@@ -74,3 +74,11 @@ def test_gradient_reaches_conv1_from_every_frame(generator):
     net(clips).square().sum().backward()
     assert net.backbone.conv[0].weight.grad.abs().sum() > 0
     assert (clips.grad.abs().sum((0, 2, 3, 4)) > 0).all()
+
+
+def test_one_image_can_be_described_but_not_trained_on(generator):
+    """Batch statistics of fc6 need two images; torch says so."""
+    network, image = SmallAlexNet(), torch.rand(1, 3, 64, 64, generator=generator)
+    with pytest.raises(ValueError, match="more than 1 value per channel when training"):
+        network(image)
+    assert network.eval()(image).shape == (1, network.features)

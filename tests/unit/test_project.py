@@ -31,7 +31,19 @@ NEVER = {
     "evaluation": {"methods", "baselines", "models", "transforms", "data", "show", "exercises"},
     "show": {"exercises", "cli"},
 }
-TOOLS = {"cli", "doctor", "records", "provenance", "notebooks"}
+TOOLS = {"cli", "doctor", "kernel", "records", "provenance", "notebooks"}
+
+ROOMS = {"data", "transforms", "models", "training", "methods", "baselines", "evaluation", "show", "exercises"}
+# The same for what surrounds the rooms: cli → runtime → claims → records → notebooks → kernel, checks.
+SURROUNDINGS = {
+    "runtime": ROOMS | {"cli", "doctor", "provenance", "kernel"},
+    "claims": ROOMS | {"cli", "doctor", "provenance", "kernel", "runtime"},
+    "records": ROOMS | {"cli", "doctor", "provenance", "kernel", "runtime", "claims"},
+    "notebooks": ROOMS | {"cli", "doctor", "provenance", "runtime", "claims", "records"},
+    "kernel": ROOMS | TOOLS | {"runtime", "claims", "checks"},
+    "checks": ROOMS | TOOLS | {"runtime", "claims"},
+    "cli": {"show", "exercises", "kernel"},
+}
 
 
 def ranges(requirements):
@@ -74,18 +86,33 @@ def imports_of(path):
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("room", NEVER)
-def test_imports_go_one_way(room):
-    place = ROOT / "course_lib" / room
-    files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+def imports_into(place, forbidden):
+    """Imports of ``course_lib/<place>`` (a module or a folder) from the forbidden parts of the library."""
+    folder = ROOT / "course_lib" / place
+    files = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
     assert files
-    wrong = [
+    return [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in files
         for name in imports_of(path)
-        if name.startswith("course_lib.") and name.split(".")[1] in NEVER[room] | TOOLS
+        if name.startswith("course_lib.") and name.split(".")[1] in forbidden
     ]
-    assert not wrong
+
+
+@pytest.mark.parametrize("room", NEVER)
+def test_imports_go_one_way(room):
+    assert not imports_into(room, NEVER[room] | TOOLS)
+
+
+@pytest.mark.parametrize("part", SURROUNDINGS)
+def test_imports_around_the_rooms_go_one_way(part):
+    assert not imports_into(part, SURROUNDINGS[part])
+
+
+def test_an_import_against_the_arrows_would_be_found():
+    """Also one inside a function, and a relative one."""
+    assert any("cli/rendering.py imports course_lib.notebooks" in found for found in imports_into("cli", {"notebooks"}))
+    assert imports_into("notebooks", {"kernel"}) == ["course_lib/notebooks.py imports course_lib.kernel"]
 
 
 def test_nothing_but_notebooks_and_exercises_imports_show():
@@ -103,6 +130,13 @@ def test_importing_the_library_is_cheap():
     heavy = ["sklearn", "skimage", "cv2", "matplotlib", "pandas", "lightning_fabric", "papermill", "IPython"]
     modules = "course_lib, course_lib.claims, course_lib.models, course_lib.transforms, course_lib.data.videos"
     script = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.strip() == "[]"
+
+
+def test_the_command_line_does_not_wait_for_torch():
+    heavy = ["torch", "sklearn", "pandas", "papermill", "matplotlib", "IPython"]
+    script = f"import sys, course_lib.cli; print([name for name in {heavy} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout.strip() == "[]"
 

@@ -35,9 +35,7 @@ def test_a_disc_has_its_area_and_its_centroid_to_a_fraction_of_a_pixel(x, y, rad
     assert abs(cx - x) < 0.1
     assert abs(cy - y) < 0.1
     # coverage falls linearly over one pixel across the edge, which adds pi / 12 to the exact area
-    assert float(picture[0].sum()) == pytest.approx(
-        math.pi * (radius**2 + 1 / 12), rel=0.01 + 0.11 / radius**2
-    )
+    assert float(picture[0].sum()) == pytest.approx(math.pi * (radius**2 + 1 / 12), rel=0.01 + 0.11 / radius**2)
 
 
 @settings(max_examples=40, deadline=None)
@@ -92,9 +90,7 @@ def test_moving_by_whole_pixels_moves_the_picture_and_changes_nothing_else(dx, d
 
 def reference(shape_depth, height, width):
     """Coverage pixel by pixel from a depth function, in plain Python."""
-    return torch.tensor(
-        [[min(1.0, max(0.0, shape_depth(x, y) + 0.5)) for x in range(width)] for y in range(height)]
-    )
+    return torch.tensor([[min(1.0, max(0.0, shape_depth(x, y) + 0.5)) for x in range(width)] for y in range(height)])
 
 
 def test_a_tapered_limb_equals_a_plain_pixel_by_pixel_reference():
@@ -105,9 +101,7 @@ def test_a_tapered_limb_equals_a_plain_pixel_by_pixel_reference():
         t = min(1.0, max(0.0, t))
         return r0 + t * (r1 - r0) - math.hypot(x - ax - t * (bx - ax), y - ay - t * (by - ay))
 
-    limb = capsule(
-        torch.tensor([[ax, ay]]), torch.tensor([[bx, by]]), torch.tensor([[r0, r1]]), WHITE, shading=0.0
-    )
+    limb = capsule(torch.tensor([[ax, ay]]), torch.tensor([[bx, by]]), torch.tensor([[r0, r1]]), WHITE, shading=0.0)
     assert torch.allclose(draw(blank(), [limb])[0, 0], reference(depth, 48, 48), atol=1e-4)
 
 
@@ -126,9 +120,7 @@ def test_later_shapes_lie_in_front():
 
 
 def test_limbs_look_round_and_outlines_are_darker():
-    limb = capsule(
-        torch.tensor([[10.0, 24.0]]), torch.tensor([[38.0, 24.0]]), 6.0, (0.5, 0.5, 0.5), shading=1.0
-    )
+    limb = capsule(torch.tensor([[10.0, 24.0]]), torch.tensor([[38.0, 24.0]]), 6.0, (0.5, 0.5, 0.5), shading=1.0)
     column = draw(blank(), [limb])[0, 0, 19:30, 24]
     assert column[2] > column[8]  # lit from above
     assert column.max() > 0.5 > column[9]
@@ -154,9 +146,7 @@ def test_what_lies_outside_is_not_drawn_and_does_not_fail(centre):
 def test_edges_are_cut_at_any_width(width):
     picture = draw(blank(1, 30, width), [flat_disc((width - 1, 15), 5)])[0, 0]
     assert picture.shape == (30, width)
-    assert float(picture.sum()) == pytest.approx(
-        math.pi * 25 / 2 + 5, rel=0.06
-    )  # the left half and the middle column
+    assert float(picture.sum()) == pytest.approx(math.pi * 25 / 2 + 5, rel=0.06)  # the left half and the middle column
 
 
 def test_render_rounds_and_does_not_depend_on_the_chunk():

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from course_lib import runtime
+from course_lib import notebooks, runtime
 
 PRESETS = """
 [laptop]
@@ -145,7 +145,7 @@ def test_records_are_plain_json_under_the_course_mime_type(chapter, monkeypatch)
     run = runtime.start(chapter)
     run.record("auc", {"ours": torch.tensor(0.5), 2: (torch.arange(2), 1.5)})
     assert list(shown[0]) == ["application/vnd.course.record+json"]
-    assert shown[0][runtime.RECORD_MIME] == {"name": "auc", "value": {"ours": 0.5, "2": [[0, 1], 1.5]}}
+    assert shown[0][notebooks.RECORD_MIME] == {"name": "auc", "value": {"ours": 0.5, "2": [[0, 1], 1.5]}}
     json.dumps(shown)
     with pytest.raises(ValueError, match="name is 'pose auc'"):
         run.record("pose auc", 1)
@@ -155,7 +155,7 @@ def test_finish_records_the_cost(chapter, monkeypatch, capsys):
     shown = []
     monkeypatch.setattr(runtime, "_display", shown.append)
     runtime.start(chapter, device="cpu").finish()
-    cost = shown[-1][runtime.RECORD_MIME]
+    cost = shown[-1][notebooks.RECORD_MIME]
     assert cost["name"] == "cost"
     assert 0 <= cost["value"]["seconds"] < 60
     assert cost["value"]["peak_mb"] > 50
@@ -163,6 +163,8 @@ def test_finish_records_the_cost(chapter, monkeypatch, capsys):
 
 
 def test_only_the_gpu_preset_keeps_checkpoints_and_settings_tell_them_apart(chapter, monkeypatch, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "claims.toml").touch()
     monkeypatch.setenv("COURSE_ROOT", str(tmp_path))
     assert runtime.start(chapter).checkpoint("ours") is None
     files = {
@@ -173,11 +175,15 @@ def test_only_the_gpu_preset_keeps_checkpoints_and_settings_tell_them_apart(chap
     assert all(tmp_path in file.parents for file in files)
 
 
-def test_the_course_root_is_found_from_below_or_named(tmp_path, monkeypatch):
+def test_the_course_is_found_from_below_or_named(tmp_path, monkeypatch):
     monkeypatch.delenv("COURSE_ROOT", raising=False)
     (tmp_path / "notebooks" / "1_part").mkdir(parents=True)
     (tmp_path / "notebooks" / "claims.toml").touch()
     monkeypatch.chdir(tmp_path / "notebooks" / "1_part")
-    assert runtime.course_root().samefile(tmp_path)
+    assert notebooks.root().samefile(tmp_path)
+    monkeypatch.chdir(tmp_path.parent)
+    monkeypatch.setenv("COURSE_ROOT", str(tmp_path))
+    assert notebooks.root() == tmp_path
     monkeypatch.setenv("COURSE_ROOT", str(tmp_path / "elsewhere"))
-    assert runtime.course_root() == tmp_path / "elsewhere"
+    with pytest.raises(ValueError, match="COURSE_ROOT is .*elsewhere"):
+        notebooks.root()

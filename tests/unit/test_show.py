@@ -280,3 +280,12 @@ def test_verdicts_are_words_and_signs_and_are_escaped():
         show.verdicts([{**rows[0], "verdict": "reproducd"}])
     with pytest.raises(ValueError, match="lacks .'verdict'"):
         show.verdicts([{"claim": "C3.2", "statement": "x"}])
+
+
+def test_every_verdict_of_the_ledger_can_be_shown():
+    from course_lib.claims import VERDICTS
+    from course_lib.show import tables
+
+    assert list(tables.VERDICTS) == list(VERDICTS)
+    for verdict in VERDICTS:
+        assert verdict in show.verdicts([{"claim": "C1", "statement": "x", "verdict": verdict}])._repr_html_()

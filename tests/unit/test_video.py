@@ -137,9 +137,7 @@ def test_a_phone_held_upright_gives_upright_frames(tmp_path):
 # -- clips ---------------------------------------------------------------------------------------------------
 
 
-@given(
-    frames=st.integers(1, 30), length=st.integers(1, 40), start=st.integers(0, 40), stride=st.integers(1, 5)
-)
+@given(frames=st.integers(1, 30), length=st.integers(1, 40), start=st.integers(0, 40), stride=st.integers(1, 5))
 def test_short_clips_do_what_was_asked(frames, length, start, stride):
     wanted = [start + stride * t for t in range(length)]
     if wanted[-1] < frames:
@@ -234,9 +232,7 @@ def test_a_folder_is_no_video(tmp_path):
 def test_a_file_with_sound_only_is_named(tmp_path):
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=8000)
-        frame = av.AudioFrame.from_ndarray(
-            np.zeros((1, 1024), dtype=np.float32), format="fltp", layout="mono"
-        )
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), dtype=np.float32), format="fltp", layout="mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -300,9 +296,7 @@ def test_options_are_checked(files, options):
 @pytest.mark.parametrize("name", NAMES)
 def test_torchcodec_gives_the_same_frames(files, name):
     wanted = [59, 0, 13, 13, 37]
-    assert torch.equal(
-        decode(files[name], wanted, backend="torchcodec"), decode(files[name], wanted, backend="av")
-    )
+    assert torch.equal(decode(files[name], wanted, backend="torchcodec"), decode(files[name], wanted, backend="av"))
     thinned = [torch.cat(list(iterate(files[name], 24, stride=7, backend=b))) for b in ("torchcodec", "av")]
     assert torch.equal(*thinned)
 

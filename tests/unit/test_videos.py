@@ -17,9 +17,7 @@ def make(lengths):
     starts = torch.tensor([0, *torch.tensor(lengths).cumsum(0)])
     frames = torch.arange(total, dtype=torch.uint8)[:, None, None, None].expand(total, 3, 2, 2).clone()
     when = torch.cat([torch.arange(n) for n in lengths])
-    return VideoSet(
-        "made", frames, starts, video={"who": 10 * torch.arange(len(lengths))}, frame={"when": when}
-    )
+    return VideoSet("made", frames, starts, video={"who": 10 * torch.arange(len(lengths))}, frame={"when": when})
 
 
 def plain_clips(lengths, length, stride):
@@ -68,9 +66,7 @@ def test_select_keeps_the_chosen_videos_whole_and_in_order(lengths, draw):
 @given(lengths, st.data())
 def test_gather_takes_any_shape_and_gives_floats(lengths, draw):
     videos = make(lengths)
-    index = torch.tensor(
-        draw.draw(st.lists(st.integers(0, sum(lengths) - 1), min_size=6, max_size=6))
-    ).reshape(2, 3)
+    index = torch.tensor(draw.draw(st.lists(st.integers(0, sum(lengths) - 1), min_size=6, max_size=6))).reshape(2, 3)
     pixels = videos.gather(index)
     assert pixels.shape == (2, 3, 3, 2, 2)
     assert pixels.dtype == torch.float32

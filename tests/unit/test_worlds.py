@@ -12,9 +12,7 @@ ALL = ("sport_poses", "actions", "gait", "grasp")
 
 
 def small(world, split="train", videos=6, length=8, seed=0, **knobs):
-    return getattr(worlds, world)(
-        split, videos, max(length, 12) if world == "grasp" else length, 32, seed, **knobs
-    )
+    return getattr(worlds, world)(split, videos, max(length, 12) if world == "grasp" else length, 32, seed, **knobs)
 
 
 @pytest.mark.parametrize("world", ALL)
@@ -113,10 +111,7 @@ def test_background_identity_decides_whether_backgrounds_repeat():
 
     assert repeats(0.0) > 0.6  # a few videos have a limb in the corner
     assert repeats(1.0) < 0.2
-    assert (
-        len(worlds.sport_poses("train", 24, 1, 32, 0, background_identity=0.0).video["background"].unique())
-        <= 4
-    )
+    assert len(worlds.sport_poses("train", 24, 1, 32, 0, background_identity=0.0).video["background"].unique()) <= 4
 
 
 def test_without_drift_light_and_noise_the_background_stands_still():

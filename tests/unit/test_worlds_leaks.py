@@ -19,11 +19,7 @@ PAIRS = [("rise", "fall"), ("grow", "shrink"), ("slow bounce", "fast bounce"), (
 
 
 def pixels(videos):
-    return (
-        torch.nn.functional.avg_pool2d(videos.frames.float().mean(1, keepdim=True) / 255, 2)
-        .flatten(1)
-        .numpy()
-    )
+    return torch.nn.functional.avg_pool2d(videos.frames.float().mean(1, keepdim=True) / 255, 2).flatten(1).numpy()
 
 
 def probe(train, test, features, label):
@@ -43,9 +39,7 @@ def test_a_motion_class_cannot_be_told_from_its_partner_by_one_frame(pair):
 
 
 def test_pose_classes_can_be_told_from_one_frame():
-    train, test = (
-        worlds.actions(split, 400, 2, 32, 0, families=("pose",), **EASY) for split in ("train", "test")
-    )
+    train, test = (worlds.actions(split, 400, 2, 32, 0, families=("pose",), **EASY) for split in ("train", "test"))
     assert probe(train, test, pixels, activity) > 2.2 / 6
 
 
@@ -94,9 +88,7 @@ def test_the_path_of_the_paw_tells_nothing_and_the_digits_tell_all(grasps, targe
 
     def path(videos):
         joints = videos.frame["joints"].view(len(videos), 10, -1, 2)
-        return scaled(
-            torch.cat([joints[:, :, 1], joints[:, :, 1].diff(dim=1, prepend=joints[:, :1, 1])], 2).flatten(1)
-        )
+        return scaled(torch.cat([joints[:, :, 1], joints[:, :, 1].diff(dim=1, prepend=joints[:, :1, 1])], 2).flatten(1))
 
     def digits(videos):
         joints = videos.frame["joints"].view(len(videos), 10, -1, 2)

@@ -183,12 +183,8 @@ def actions(
     person = torch.tensor([mover == "person" for *_, mover in CLASSES])[activity]
     thing = torch.where(person, -1, torch.randint(2, (videos,), generator=draw))
     facing = torch.randint(2, (videos,), generator=draw)
-    backwards = torch.tensor([name in ("fall", "shrink", "sit down", "lower arms") for name in NAMES])[
-        activity
-    ]
-    stretch = torch.tensor([{"slow bounce": 1.6, "fast bounce": 0.64}.get(name, 1.0) for name in NAMES])[
-        activity
-    ]
+    backwards = torch.tensor([name in ("fall", "shrink", "sit down", "lower arms") for name in NAMES])[activity]
+    stretch = torch.tensor([{"slow bounce": 1.6, "fast bounce": 0.64}.get(name, 1.0) for name in NAMES])[activity]
     beat = period / speed * stretch * uniform(draw, 0.8, 1.2, videos) * torch.where(backwards, -1.0, 1.0)
     of = torch.arange(videos).repeat_interleave(length)
     time = torch.arange(length, dtype=torch.float32)
@@ -231,11 +227,7 @@ def _wanted(families, classes):
     if classes is not None:
         for name in classes:
             check_choice("classes", name, NAMES)
-    chosen = [
-        i
-        for i, name in enumerate(NAMES)
-        if (CLASSES[i][1] in families if classes is None else name in classes)
-    ]
+    chosen = [i for i, name in enumerate(NAMES) if (CLASSES[i][1] in families if classes is None else name in classes)]
     if not chosen:
         raise ValueError(f"families is {families!r} and classes is {classes!r}; they leave no class")
     return torch.tensor(chosen)
@@ -266,9 +258,7 @@ def _people(draw, activity, state, facing, body, videos, length, size):
     points = figure.joints(angles, body)
     scale = size * uniform(draw, 0.50, 0.64, videos)[of] * body.height
     flat = torch.stack([points[..., 0], -points[..., 1]], -1) * scale[:, None, None]
-    foot = torch.tensor([0.5, 0.88]) * size + torch.tensor([0.10, 0.03]) * size * uniform(
-        draw, -1, 1, videos, 2
-    )
+    foot = torch.tensor([0.5, 0.88]) * size + torch.tensor([0.10, 0.03]) * size * uniform(draw, -1, 1, videos, 2)
     waist = flat[:, 8, 0].view(videos, length).mean(1)
     pixels = flat + foot[of][:, None] - torch.stack([waist, torch.zeros(videos)], 1)[of][:, None]
     near = figure.near_first(points)
@@ -296,17 +286,15 @@ def _things(draw, activity, state, thing, videos, length, size):
     middle = size * uniform(draw, 0.42, 0.56, videos)[of]
     swing = size * uniform(draw, 0.20, 0.28, videos)[of]
     height = torch.where(kind == 3, middle, middle + swing * (1 - 2 * state))
-    wobble = (
-        0.02 * size * torch.stack([smooth_noise(draw, videos, length, 5) for _ in range(2)], -1).view(-1, 2)
-    )
+    wobble = 0.02 * size * torch.stack([smooth_noise(draw, videos, length, 5) for _ in range(2)], -1).view(-1, 2)
     centre = torch.stack([x, height], 1) + wobble
     turn = uniform(draw, 0, math.pi, videos)[of]
-    paint = hsv(
-        torch.rand(videos, generator=draw), uniform(draw, 0.3, 1.0, videos), uniform(draw, 0.4, 1.0, videos)
-    )[of]
-    inner = hsv(
-        torch.rand(videos, generator=draw), uniform(draw, 0.1, 0.9, videos), uniform(draw, 0.3, 1.0, videos)
-    )[of]
+    paint = hsv(torch.rand(videos, generator=draw), uniform(draw, 0.3, 1.0, videos), uniform(draw, 0.4, 1.0, videos))[
+        of
+    ]
+    inner = hsv(torch.rand(videos, generator=draw), uniform(draw, 0.1, 0.9, videos), uniform(draw, 0.3, 1.0, videos))[
+        of
+    ]
     disc, square = (thing == 0)[of].float(), (thing == 1)[of].float()
     shadow = torch.stack([x, torch.full_like(x, 0.92 * size)], 1)
     corner = turn[:, None] + math.pi / 2 * torch.arange(4)

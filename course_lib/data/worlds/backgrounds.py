@@ -105,9 +105,7 @@ def backdrop(
         tint[part] = numbers[0][:, 36:40]
     which = torch.arange(videos) if identity else scene
     camera = stream(seed, split, "camera")
-    wander = torch.stack(
-        [smooth_noise(camera, videos, length), 0.4 * smooth_noise(camera, videos, length)], -1
-    )
+    wander = torch.stack([smooth_noise(camera, videos, length), 0.4 * smooth_noise(camera, videos, length)], -1)
     wander = wander * (0.0 if still else drift)
     margin = size // 4
     corner = (margin + wander).clamp_(0, side - size - 1.001).view(-1, 2)

@@ -11,9 +11,7 @@ SPLITS = ("train", "test", "stills")
 
 def stream(seed: int, *names) -> torch.Generator:
     """A CPU generator for one purpose: ``stream(0, "train", "subjects")``. Same arguments, same draws."""
-    return torch.Generator().manual_seed(
-        zlib.crc32(repr((int(seed), *names)).encode()) * 1_000_003 + int(seed)
-    )
+    return torch.Generator().manual_seed(zlib.crc32(repr((int(seed), *names)).encode()) * 1_000_003 + int(seed))
 
 
 def uniform(generator, low, high, *shape) -> torch.Tensor:

@@ -46,9 +46,7 @@ INDEX = {name: number for number, name in enumerate(ANGLES)}
 SKIN = torch.tensor(
     [[0.96, 0.80, 0.69], [0.88, 0.67, 0.53], [0.76, 0.54, 0.38], [0.55, 0.37, 0.25], [0.38, 0.25, 0.18]]
 )
-HAIR = torch.tensor(
-    [[0.10, 0.08, 0.07], [0.30, 0.18, 0.10], [0.55, 0.33, 0.14], [0.85, 0.70, 0.35], [0.5, 0.5, 0.5]]
-)
+HAIR = torch.tensor([[0.10, 0.08, 0.07], [0.30, 0.18, 0.10], [0.55, 0.33, 0.14], [0.85, 0.70, 0.35], [0.5, 0.5, 0.5]])
 
 
 def pose(
@@ -172,9 +170,7 @@ def joints(angles: torch.Tensor, body: People) -> torch.Tensor:
     def ray(angle, spread, side):
         return torch.stack([angle.sin() * spread.cos(), -angle.cos() * spread.cos(), side * spread.sin()], 1)
 
-    upward = torch.stack(
-        [a["lean"].sin() * a["roll"].cos(), a["lean"].cos() * a["roll"].cos(), a["roll"].sin()], 1
-    )
+    upward = torch.stack([a["lean"].sin() * a["roll"].cos(), a["lean"].cos() * a["roll"].cos(), a["roll"].sin()], 1)
     neck = size["torso"][:, None] * upward
     nod = a["lean"] + a["head"] + 0.15
     skull = neck + size["skull"][:, None] * torch.stack([nod.sin(), nod.cos(), 0.5 * a["roll"].sin()], 1)
@@ -289,9 +285,7 @@ def shapes(
             body.colour["shirt"],
             outline=0.2,
         ),  # fmt: skip
-        capsule(
-            neck + 0.2 * (pelvis - neck), waist, tapered(0.088, 0.074), body.colour["shirt"], outline=0.25
-        ),
+        capsule(neck + 0.2 * (pelvis - neck), waist, tapered(0.088, 0.074), body.colour["shirt"], outline=0.25),
         *leg(0, 1.0),
         ellipse(mane, radii * 1.05, body.colour["hair"], angle=tilt, outline=0.3),
         ellipse(skull, radii, body.colour["skin"], angle=tilt, outline=0.3),

@@ -32,9 +32,7 @@ CYCLE = torch.tensor([
     [0, -4, 4, 8, 10, 4, -16, -6, 2, 2],
 ], dtype=torch.float32)  # fmt: skip
 SERIES = torch.fft.rfft(CYCLE)[:, :4] / CYCLE.shape[1]  # mean and three harmonics
-LEFT_OVER = torch.tensor(
-    [[1.0, 1.0, 1.0], [1.0, 0.8, 0.5], [1.0, 0.35, 0.85]]
-)  # severity by condition and stage
+LEFT_OVER = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.8, 0.5], [1.0, 0.35, 0.85]])  # severity by condition and stage
 HIP, KNEE, ANKLE = range(3)
 
 
@@ -111,13 +109,10 @@ def gait(
     s = subject[of]
     angles = angles * own["gain"][s] + own["shift"][s] + 0.8 * sway
 
-    shake = camera_jitter * torch.stack([smooth_noise(draw, videos, length, 12) for _ in range(2)], -1).view(
-        -1, 2
-    )
+    shake = camera_jitter * torch.stack([smooth_noise(draw, videos, length, 12) for _ in range(2)], -1).view(-1, 2)
     points, belt = _legs(angles, {k: v[s] for k, v in own.items()}, size, shake * size / 64)
     parts = [
-        part.to(device)
-        for part in _shapes(points, belt, {k: v[s] for k, v in look.items()}, own["thick"][s], size)
+        part.to(device) for part in _shapes(points, belt, {k: v[s] for k, v in look.items()}, own["thick"][s], size)
     ]
     scene, _ = backdrop(
         seed, f"gait {split}", videos, length, size,
@@ -165,9 +160,7 @@ def _angles(phase, condition, severity, weak_side):
     mean = SERIES[:, 0].real
     swing = torch.exp(-((((sides % 1) - 0.75) / 0.13) ** 2))  # around the middle of the swing
 
-    weak = (
-        torch.where(torch.arange(2) == weak_side[:, None], 1.0, 0.35) * (severity * (condition == 1))[:, None]
-    )
+    weak = torch.where(torch.arange(2) == weak_side[:, None], 1.0, 0.35) * (severity * (condition == 1))[:, None]
     both = (severity * (condition == 2))[:, None].expand(-1, 2)
     hip = mean[HIP] + (angle[..., HIP] - mean[HIP]) * (1 - 0.55 * both) * (1 - 0.15 * weak) + 7 * weak * swing
     knee = angle[..., KNEE] * (1 - 0.60 * weak * swing) * (1 - 0.45 * both) + 9 * both

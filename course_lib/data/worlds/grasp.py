@@ -110,9 +110,7 @@ def grasp(
     look = _looks(stream(seed, "grasp", split, "looks"), 4 * animals)
     look = {k: v[animal][of] for k, v in look.items()}
     nose = slit - torch.tensor([0.10, 0.17]) * size
-    nose = nose + 0.03 * size * torch.stack(
-        [smooth_noise(draw, videos, length, 3) for _ in range(2)], -1
-    ).view(-1, 2)
+    nose = nose + 0.03 * size * torch.stack([smooth_noise(draw, videos, length, 3) for _ in range(2)], -1).view(-1, 2)
     taken = success[of] & (phase > 0.62)
     held = torch.where(taken[:, None], points[:, 3::2].mean(1), target)
     parts = _shapes(points, slit, nose, held, look, size, pellet & ~(taken & (phase > 0.97)))
@@ -161,9 +159,7 @@ def _programme(phase, fitness, other, success, draw, videos, length):
     late = 0.10 * (1 - fitness) + 0.05 * (~success)
     opening = (0.30 + 0.70 * fitness) * _bump(phase, 0.12, 0.38, 0.50, 0.66)
     pronation = (0.20 + 0.80 * fitness) * (1 - 0.4 * other) * _bump(phase, 0.28, 0.48, 0.66, 0.86)
-    closing = (
-        torch.where(success, 1.0, 0.35) * (0.5 + 0.5 * fitness) * _bump(phase - late, 0.46, 0.60, 0.9, 1.0)
-    )
+    closing = torch.where(success, 1.0, 0.35) * (0.5 + 0.5 * fitness) * _bump(phase - late, 0.46, 0.60, 0.9, 1.0)
     return (torch.stack([opening, pronation, closing], 1) * vary).clamp(0, 1)
 
 
@@ -226,9 +222,7 @@ def _shapes(points, slit, nose, pellet_at, look, size, pellet_seen):
             torch.tensor([0.35, 0.36, 0.40]),
             outline=0.3,
         ),
-        ellipse(
-            head, torch.tensor([[0.20, 0.15]]).expand(frames, 2) * size, look["fur"], angle=0.1, outline=0.3
-        ),
+        ellipse(head, torch.tensor([[0.20, 0.15]]).expand(frames, 2) * size, look["fur"], angle=0.1, outline=0.3),
         capsule(head, nose, torch.stack([0.12 * width, 0.05 * width], 1), look["fur"]),
         ellipse(nose + torch.tensor([0.035, 0.0]) * size, 0.022 * size, look["skin"]),
         ellipse(

@@ -93,9 +93,7 @@ def polygon(corners, colour, *, opacity=1.0, outline=0.0) -> Shape:
     if corners.ndim != 3 or corners.shape[1] < 3 or corners.shape[2] != 2:
         raise ValueError(f"corners is {tuple(corners.shape)}; it takes (N, K, 2) with K >= 3")
     edge = corners.roll(-1, 1) - corners
-    area = (
-        corners[..., 0] * corners.roll(-1, 1)[..., 1] - corners[..., 1] * corners.roll(-1, 1)[..., 0]
-    ).sum(1)
+    area = (corners[..., 0] * corners.roll(-1, 1)[..., 1] - corners[..., 1] * corners.roll(-1, 1)[..., 0]).sum(1)
     normal = torch.stack([edge[..., 1], -edge[..., 0]], -1)
     normal = normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-6)
     normal = normal * torch.where(area < 0, -1.0, 1.0)[:, None, None]
@@ -176,9 +174,7 @@ def _blend(picture, shape, corner, end, there, blocks, rows):
     index = (frame * 3 * height + y) * across + block
     index = (index + torch.arange(3, device=device)[:, None] * height * across).view(-1)
 
-    x = (block * BLOCK).float() + torch.arange(BLOCK, device=device)[
-        :, None
-    ]  # (BLOCK, M) as all that follows
+    x = (block * BLOCK).float() + torch.arange(BLOCK, device=device)[:, None]  # (BLOCK, M) as all that follows
     cover, light = _KERNELS[shape.kind](shape, geometry.index_select(1, frame), x, y.float())
     cover.mul_(shape.opacity[frame])
     ink = shape.colour.t().contiguous().index_select(1, frame)[:, None]  # (3, 1, M)
@@ -243,9 +239,7 @@ def _polygon(shape, geometry, x, y):
     for nx, ny, offset in geometry.view(-1, 3, geometry.shape[1]):
         inside = torch.addcmul(offset - y * ny, x, nx, value=-1)
         depth = torch.minimum(depth, inside)
-        cover.mul_(
-            inside.add_(0.5).clamp_(0, 1)
-        )  # exact at right angles, where the nearest edge alone is not
+        cover.mul_(inside.add_(0.5).clamp_(0, 1))  # exact at right angles, where the nearest edge alone is not
     return cover, _finish(shape, depth, None)[1]
 
 

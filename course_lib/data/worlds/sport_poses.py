@@ -143,9 +143,7 @@ def _angles(draw, activity, phase, videos, length, style, stills, wanted):
         second = PROGRAMS(other, uniform(draw, 0, 1, videos))
         weight = uniform(draw, 0.5, 1.0, videos)[:, None]
         keep = angles[:, figure.INDEX["yaw"] : figure.INDEX["yaw"] + 1].clone()
-        angles = (
-            weight * angles + (1 - weight) * second + 9.0 * torch.randn(angles.shape, generator=draw) * _LOOSE
-        )
+        angles = weight * angles + (1 - weight) * second + 9.0 * torch.randn(angles.shape, generator=draw) * _LOOSE
         angles[:, figure.INDEX["yaw"] : figure.INDEX["yaw"] + 1] = keep
     amplitude = 1 + 0.12 * style * uniform(draw, -1, 1, videos)
     mean = PROGRAMS.mean()[activity]

@@ -163,23 +163,15 @@ CLEAN_AND_JERK = [
         left_leg=(106, 20, 124),
     ),
     pose(lean=0, right_arm=(80, 16, 142), left_arm=(80, 16, 142), right_leg=(0, 9, 2), left_leg=(0, 9, 2)),
-    pose(
-        lean=0, right_arm=(80, 16, 142), left_arm=(80, 16, 142), right_leg=(28, 9, 46), left_leg=(28, 9, 46)
-    ),
+    pose(lean=0, right_arm=(80, 16, 142), left_arm=(80, 16, 142), right_leg=(28, 9, 46), left_leg=(28, 9, 46)),
     pose(lean=2, right_arm=(176, 16, 6), left_arm=(176, 16, 6), right_leg=(52, 5, 62), left_leg=(-34, 5, 22)),
     pose(lean=0, right_arm=(180, 16, 2), left_arm=(180, 16, 2), right_leg=(4, 9, 4), left_leg=(-4, 9, 4)),
     pose(lean=0, right_arm=(178, 17, 2), left_arm=(178, 17, 2), right_leg=(2, 9, 3), left_leg=(2, 9, 3)),
-    pose(
-        lean=30, right_arm=(70, 14, 60), left_arm=(70, 14, 60), right_leg=(45, 10, 55), left_leg=(45, 10, 55)
-    ),
+    pose(lean=30, right_arm=(70, 14, 60), left_arm=(70, 14, 60), right_leg=(45, 10, 55), left_leg=(45, 10, 55)),
 ]
 KICK = [
-    pose(
-        lean=10, right_arm=(-30, 12, 60), left_arm=(30, 12, 60), right_leg=(36, 3, 20), left_leg=(-26, 3, 30)
-    ),
-    pose(
-        lean=10, right_arm=(30, 12, 60), left_arm=(-30, 14, 60), right_leg=(-28, 3, 25), left_leg=(40, 3, 20)
-    ),
+    pose(lean=10, right_arm=(-30, 12, 60), left_arm=(30, 12, 60), right_leg=(36, 3, 20), left_leg=(-26, 3, 30)),
+    pose(lean=10, right_arm=(30, 12, 60), left_arm=(-30, 14, 60), right_leg=(-28, 3, 25), left_leg=(40, 3, 20)),
     pose(
         lean=4,
         twist=-25,
@@ -220,9 +212,7 @@ KICK = [
         right_leg=(60, 3, 45),
         left_leg=(0, 3, 8),
     ),
-    pose(
-        lean=6, right_arm=(10, 12, 45), left_arm=(-10, 12, 45), right_leg=(10, 3, 12), left_leg=(-12, 3, 16)
-    ),
+    pose(lean=6, right_arm=(10, 12, 45), left_arm=(-10, 12, 45), right_leg=(10, 3, 12), left_leg=(-12, 3, 16)),
 ]
 HAMMER = [
     pose(
@@ -370,15 +360,9 @@ BOWLING = [
     pose(lean=10, right_arm=(42, 4, 85), left_arm=(40, 4, 80), right_leg=(0, 4, 8), left_leg=(4, 4, 10)),
     pose(lean=16, right_arm=(62, 4, 20), left_arm=(50, 14, 30), right_leg=(26, 4, 14), left_leg=(-18, 4, 18)),
     pose(lean=24, right_arm=(20, 6, 2), left_arm=(20, 45, 15), right_leg=(-20, 4, 20), left_leg=(32, 4, 22)),
-    pose(
-        lean=42, right_arm=(-52, 10, 2), left_arm=(30, 60, 10), right_leg=(42, 4, 40), left_leg=(-22, 4, 30)
-    ),
-    pose(
-        lean=52, right_arm=(-30, 8, 2), left_arm=(20, 65, 10), right_leg=(-28, -8, 30), left_leg=(66, 4, 78)
-    ),
-    pose(
-        lean=50, right_arm=(75, 4, 4), left_arm=(10, 65, 10), right_leg=(-44, -12, 28), left_leg=(70, 4, 86)
-    ),
+    pose(lean=42, right_arm=(-52, 10, 2), left_arm=(30, 60, 10), right_leg=(42, 4, 40), left_leg=(-22, 4, 30)),
+    pose(lean=52, right_arm=(-30, 8, 2), left_arm=(20, 65, 10), right_leg=(-28, -8, 30), left_leg=(66, 4, 78)),
+    pose(lean=50, right_arm=(75, 4, 4), left_arm=(10, 65, 10), right_leg=(-44, -12, 28), left_leg=(70, 4, 86)),
     pose(
         lean=36,
         right_arm=(160, 4, 25),

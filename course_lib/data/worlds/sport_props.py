@@ -43,9 +43,7 @@ def with_props(person: list[Shape], activity, phase, yaw, pixels, scale, ground,
 
     gone = (phase - RELEASE["football kick"]).clamp(min=0)
     rows = doing["football kick"] & (gone < 0.35)
-    ball = torch.stack(
-        [pixels[:, 8, 0] + scale * ahead * (0.34 + 5 * gone), ground - scale * (0.05 + 1.4 * gone)], 1
-    )
+    ball = torch.stack([pixels[:, 8, 0] + scale * ahead * (0.34 + 5 * gone), ground - scale * (0.05 + 1.4 * gone)], 1)
     middle[rows], disc[rows], colour[rows] = ball[rows], 1.0, torch.tensor(WHITE)
     radii[rows] = 0.055
 
@@ -65,9 +63,7 @@ def with_props(person: list[Shape], activity, phase, yaw, pixels, scale, ground,
     rolled = (phase - RELEASE["bowling"]).clamp(min=0)
     rows = doing["bowling"] & (rolled < 0.2)
     roll = torch.stack([pixels[:, 8, 0] + scale * ahead * (0.55 + 4 * rolled), ground - 0.06 * scale], 1)
-    ball = torch.where(
-        (rolled > 0)[:, None], roll, wrist + torch.stack([torch.zeros(frames), 0.05 * scale], 1)
-    )
+    ball = torch.where((rolled > 0)[:, None], roll, wrist + torch.stack([torch.zeros(frames), 0.05 * scale], 1))
     middle[rows], disc[rows] = ball[rows], 1.0
     colour[rows], radii[rows] = torch.tensor((0.20, 0.18, 0.55)), 0.065
 
@@ -76,9 +72,7 @@ def with_props(person: list[Shape], activity, phase, yaw, pixels, scale, ground,
     where = torch.where(hidden[:, None], middle, far)
     back_disc = torch.where(hidden, disc, behind)
     radius = (thick * scale).clamp(min=0.4)
-    bar = [
-        capsule(start, end, radius, METAL, opacity=stick * side, shading=0.3) for side in (hidden, ~hidden)
-    ]
+    bar = [capsule(start, end, radius, METAL, opacity=stick * side, shading=0.3) for side in (hidden, ~hidden)]
     size = radii * unit
     round_back = ellipse(where, size, colour, angle=turn, opacity=back_disc, outline=0.3)
     round_front = ellipse(middle, size, colour, angle=turn, opacity=disc * ~hidden, outline=0.3)

@@ -1,5 +1,6 @@
 """``course list`` and ``course run``."""
 
+import copy
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,7 +73,17 @@ def show_results(chapter: notebooks.Chapter, notebook) -> None:
 
 
 def as_page(notebook, title: str) -> str:
-    """An executed notebook as one HTML page."""
+    """An executed notebook as one HTML page that needs nothing from elsewhere to show its figures.
+
+    Pictures come before saved widgets, whose scripts would have to be downloaded; records are for programs.
+    """
     from nbconvert import HTMLExporter
 
-    return HTMLExporter().from_notebook_node(notebook, resources={"metadata": {"name": title}})[0]
+    page = copy.deepcopy(notebook)
+    for cell in page.cells:
+        kept = [out for out in cell.get("outputs", []) if notebooks.RECORD_MIME not in out.get("data", {})]
+        if "outputs" in cell:
+            cell["outputs"] = kept
+    exporter = HTMLExporter()
+    exporter.display_data_priority = ["text/html", "image/png", "text/latex", "text/markdown", "text/plain"]
+    return exporter.from_notebook_node(page, resources={"metadata": {"name": title}})[0]

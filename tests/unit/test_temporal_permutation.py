@@ -1,5 +1,7 @@
 """Temporal permutation: what is shown, what is asked, the shared-frames shortcut, and that it learns order only."""
 
+import math
+
 import pytest
 import torch
 from learning import assert_beats_chance, assert_overfits_one_batch, backbone, frozen_clips, held_out_accuracy
@@ -7,6 +9,8 @@ from learning import assert_beats_chance, assert_overfits_one_batch, backbone, f
 from course_lib import training
 from course_lib.data.videos import ClipSampler
 from course_lib.methods import TemporalPermutation
+from course_lib.models import AlexNet
+from course_lib.runtime import settings_for
 from course_lib.transforms import Augmentation, all_permutations, maximal_hamming_set, random_permutations
 
 
@@ -175,3 +179,23 @@ def test_it_learns_in_bf16_as_the_course_runs_it(moving_dots, held_out_dots):
         progress=False,
     )
     assert held_out_accuracy(method, ClipSampler(held_out_dots, batch=48, length=3, stride=5)) > 0.75
+
+
+def test_the_gpu_preset_takes_a_step_at_the_size_of_the_seeds():
+    """000 section 3.5: AlexNet on frames of 75 pixels, l = 8, fc6 512, LSTM 256, a thousand permutations."""
+    settings = settings_for("21", "gpu")
+    assert settings["network"] == "alexnet"
+    generator = torch.Generator().manual_seed(0)
+    orders = maximal_hamming_set(settings["permutations"], settings["clip_length"], generator)
+    net = AlexNet(settings["features"], image_size=settings["size"], stride=2, norm="batch")
+    method = TemporalPermutation(net, hidden=settings["hidden"], permutations=orders)
+    before = net.conv[0].weight.detach().clone()
+
+    shape = (2, settings["clip_length"], 3, settings["size"], settings["size"])
+
+    def batches(generator):
+        return torch.rand(shape, generator=generator)
+
+    history = training.fit(method, batches, steps=1, generator=generator, lr=settings["lr"], progress=False)
+    assert history.frame["loss"].item() == pytest.approx(math.log(1000), rel=0.1)
+    assert not torch.equal(before, net.conv[0].weight)

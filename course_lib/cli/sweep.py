@@ -5,8 +5,9 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,7 +53,7 @@ def _in_this_process(jobs, env):
 
 
 def _in_processes(jobs, workers: int, env):
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
         futures = {pool.submit(_one, path, given, env): index for index, (path, given) in enumerate(jobs)}
         try:
             for future in as_completed(futures):
@@ -60,6 +61,16 @@ def _in_processes(jobs, workers: int, env):
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _end_with_parent():
+    """A worker whose parent was killed would go on for hours, and its kernel with it (kernels watch their parent)."""
+
+    def watch():
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _one(path: Path, given: dict[str, Any], env: dict[str, str | None]):

@@ -1,13 +1,13 @@
 """The command `course`, on a toy course: what it refuses, what it writes, and that nothing half-written stays."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from typer.testing import CliRunner
@@ -146,12 +146,28 @@ def test_a_failing_cell_is_shown_and_nothing_is_written(course):
     assert files(course) == before
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
-def test_ctrl_c_leaves_no_half_written_output(course):
+def slow_chapter(course):
+    """Adds chapter 22, which writes the number of its kernel's process into the file returned and sleeps a minute."""
     started = course / "started"
     path = course / "notebooks" / "1_toys" / "22_slow.ipynb"
     cell = f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
-    notebooks.write(notebook_of(new_markdown_cell("# Slow"), new_code_cell(cell)), path)
+    parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    notebooks.write(notebook_of(new_markdown_cell("# Slow"), parameters, new_code_cell(cell)), path)
+    return started
+
+
+def ends(process_id, seconds=10):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(process_id) or psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
+def test_ctrl_c_leaves_no_half_written_output(course):
+    started = slow_chapter(course)
     command = [sys.executable, "-c", "from course_lib.cli import main; main()", "run", "22", "--no-html"]
     before = files(course)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
@@ -165,14 +181,22 @@ def test_ctrl_c_leaves_no_half_written_output(course):
     kernel = int(started.read_text())
     started.unlink()
     assert files(course) == before
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            os.kill(kernel, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    pytest.fail("the kernel outlived the command")
+    assert ends(kernel), "the kernel outlived the command"
+
+
+def test_workers_and_their_kernels_end_with_a_killed_command(course):
+    started = slow_chapter(course)
+    command = [sys.executable, "-c", "from course_lib.cli import main; main()"]
+    command += ["claims", "run", "22", "--seeds", "2", "--workers", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    while not (started.exists() and started.read_text()):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert int(started.read_text()) in [child.pid for child in family]
+    process.kill()
+    process.wait()
+    assert all(ends(child.pid) for child in family)
 
 
 def test_sweep_gives_one_table_and_one_figure(course):

@@ -27,10 +27,11 @@ def read() -> dict[str, dict[str, Any]]:
     return json.loads(path().read_text(encoding="utf-8")) if path().exists() else {}
 
 
-def store(number: str, preset: str, done: notebooks.Execution) -> None:
-    """Keep what an execution took."""
+def store(number: str, preset: str, done: notebooks.Execution, workers: int = 1) -> None:
+    """Keep what an execution took; ``workers`` executions shared the cores."""
     measured = read()
-    cost = {"seconds": round(done.seconds, 1), "peak_mb": round(done.peak_mb), "cores": cores()}
+    share = max(1, cores() // workers)
+    cost = {"seconds": round(done.seconds, 1), "peak_mb": round(done.peak_mb), "cores": share}
     measured.setdefault(number, {})[preset] = cost
     notebooks.write_text(json.dumps(measured, indent=2, sort_keys=True) + "\n", path())
 
@@ -47,7 +48,7 @@ def write_head(notebook, number: str) -> None:
     rows = ["| preset | time | memory |", "|---|---|---|"]
     for preset in LIMITS:
         if cost := measured.get(preset):
-            time = f"{duration(cost['seconds'])} on {cost['cores']} CPU cores"
+            time = f"{duration(cost['seconds'])} on {cost['cores']} CPU core{'s' * (cost['cores'] != 1)}"
             rows.append(f"| {preset} | {time} | {cost['peak_mb'] / 1024:.1f} GB |")
     for cell in notebook.cells:
         if notebooks.has_tag(cell, "budget"):

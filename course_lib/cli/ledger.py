@@ -7,6 +7,7 @@ import typer
 from .. import notebooks, records
 from ..claims import VERDICTS, Judgement, Ledger, judge_recorded
 from ..provenance import code_hash
+from . import budget
 from .console import Parameters, console, pairs, table
 from .sweep import run_grid
 
@@ -47,6 +48,8 @@ def run(
             failed.append(f"seed {full[index]['seed']}: {done}")
         else:
             records.append(records.record_of(found.number, full[index], done, code=code, device=device))
+            if preset == "laptop":
+                budget.store(found.number, "laptop, compare = all", done, workers)
     console.print(f"recorded in {records.path_of(found.number)}", soft_wrap=True, highlight=False)
     if failed:
         raise notebooks.CellError(f"{len(failed)} of {len(full)} runs failed:\n" + "\n".join(failed))

@@ -218,7 +218,7 @@ def leaves(*arguments):
         object(),
         True,
     ],
-    ids=repr,
+    ids=lambda value: value.__name__ if callable(value) else "object" if type(value) is object else repr(value),
 )
 def test_any_answer_is_judged_never_raised(check, answer):
     assert not check(lambda *arguments: answer).passed

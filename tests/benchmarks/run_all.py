@@ -31,17 +31,21 @@ def table_of(rows: list[dict]) -> Table:
     for row in rows:
         unit, aim = row.get("unit", ""), row.get("aim")
         if "ratio" in row:
-            met = "yes" if row["ratio"] >= row["aim"] else "no"
             table.add_row(
                 row["name"],
                 f"{number(row['ours'])} {unit}",
                 f"{number(row['other'])} {unit}",
                 f"{row['ratio']:.1f}×",
-                f"≥ {number(aim)}×: {met}",
+                verdict(row["ratio"], aim, "×"),
             )
         else:
-            table.add_row(row["name"], f"{number(row['value'])} {unit}", "", "", f"{number(aim)}")
+            table.add_row(row["name"], f"{number(row['value'])} {unit}", "", "", verdict(row["value"], aim))
     return table
+
+
+def verdict(value, aim, unit: str = "") -> str:
+    """The aim and whether it is met; nothing where there is none."""
+    return "" if aim is None else f"≥ {number(aim)}{unit}: {'yes' if value >= aim else 'no'}"
 
 
 def number(value) -> str:

@@ -4,7 +4,8 @@
 that the cells can reach. Names are followed through imports, attributes of modules, re-exports of packages and
 their lazy maps. Comments, docstrings and layout do not count, and neither does a function that no cell can reach:
 editing it does not make a chapter stale. Where a reference cannot be followed (a module passed as a value,
-an import by a computed name) everything it could mean counts.
+an import by a computed name) everything it could mean counts; of the worlds, which `data.load` chooses by name,
+only those whose name stands in the code or the presets.
 """
 
 import ast
@@ -20,6 +21,9 @@ from . import notebooks
 
 PACKAGE = "course_lib"
 
+# Packages whose members are chosen by name: a member counts when its name is a text in reached code or presets.
+CHOSEN_BY_NAME = {f"{PACKAGE}.data.worlds"}
+
 # Book-keeping: read by the tools around a notebook, never part of what its cells compute.
 IGNORED = {f"{PACKAGE}.{name}" for name in ("provenance", "records", "notebooks", "doctor", "cli")}
 
@@ -32,12 +36,22 @@ def code_hash(path: Path | str, library: "Library | None" = None) -> str:
     path = Path(path)
     library = library or Library(notebooks.root())
     trees = [ast.parse(_without_magics(cell.source)) for cell in notebooks.code_cells(notebooks.read(path))]
+    presets = notebooks.preset_file(path.name[:2])
     parts = {
         "cells": [canonical(tree) for tree in trees],
-        "library": library.closure(trees),
-        "presets": notebooks.preset_file(path.name[:2]),
+        "library": library.closure(trees, texts_of(presets)),
+        "presets": presets,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def texts_of(settings: Any) -> set[str]:
+    """All texts among the values of nested settings."""
+    if isinstance(settings, dict):
+        settings = list(settings.values())
+    if isinstance(settings, list):
+        return {text for value in settings for text in texts_of(value)}
+    return {settings} if isinstance(settings, str) else set()
 
 
 def _without_magics(source: str) -> str:
@@ -140,9 +154,12 @@ class Library:
             self._modules[name] = Module(name, self.paths[name])
         return self._modules[name]
 
-    def closure(self, trees: Iterable[ast.AST]) -> dict[str, Any]:
-        """Canonical form of every definition that ``trees`` (with absolute imports) reach, by "module:name"."""
-        return _Walk(self).follow(list(trees))
+    def closure(self, trees: Iterable[ast.AST], texts: Iterable[str] = ()) -> dict[str, Any]:
+        """Canonical form of every definition that ``trees`` (with absolute imports) reach, by "module:name".
+
+        texts: names that may choose a member of a package in `CHOSEN_BY_NAME`, beside those in the code.
+        """
+        return _Walk(self, texts).follow(list(trees))
 
     def children(self, package: str) -> list[str]:
         """A package and the modules below it, or the module itself."""
@@ -152,8 +169,10 @@ class Library:
 class _Walk:
     """One traversal. ``pending`` holds trees with the names that their surroundings give them."""
 
-    def __init__(self, library: Library):
+    def __init__(self, library: Library, texts: Iterable[str] = ()):
         self.library = library
+        self.texts = set(texts)
+        self.by_name: set[str] = set()
         self.reached: dict[str, Any] = {}
         self.entered: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
@@ -164,11 +183,14 @@ class _Walk:
         self.pending.append((cells, None))
         while self.pending:
             self._scan(*self.pending.pop())
+            if not self.pending:  # all texts are known now; what they choose may hold more
+                self._choose()
         return dict(sorted(self.reached.items()))
 
     def _scan(self, tree: ast.AST, home: Module | None):
         """Reach everything that the code in ``tree`` refers to."""
         nodes = list(ast.walk(tree))
+        self.texts.update(n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
         local = imported_names(nodes, home.package if home else "")
         names = {**(home.imports if home else {}), **local}
         for source, attribute in local.values():
@@ -204,6 +226,9 @@ class _Walk:
     def _reach(self, source: str, name: str, rest: tuple[str, ...], used: bool = False):
         """``source.name`` and, where that is a module, what ``rest`` takes from it. ``used``: not only imported."""
         if source in IGNORED or source not in self.library.paths:
+            return
+        if source in CHOSEN_BY_NAME and name == "__all__":
+            self.by_name.add(source)  # a list of what could be chosen, not a choice
             return
         module = self._enter(source)
         submodule = f"{source}.{name}"
@@ -252,12 +277,22 @@ class _Walk:
         """Everything that a module defines or passes on."""
         if (source, "*") in self.seen or not (module := self._enter(source)):
             return
+        if source in CHOSEN_BY_NAME:
+            self.by_name.add(source)
+            return
         self.seen.add((source, "*"))
         for name in [*module.definitions, *module.imports]:
             self._reach(source, name, ())
         for names, targets in _lazy_maps(module):
             for name, target in zip(names, targets, strict=True):
                 self._reach(self._absolute(module, target), name, ())
+
+    def _choose(self):
+        """Reach those members of packages in `CHOSEN_BY_NAME` that some text names."""
+        for source in self.by_name:
+            module = self.library.module(source)
+            for name in sorted(self.texts & {*module.definitions, *module.imports}):
+                self._reach(source, name, ())
 
     def _lazy(self, module: Module, name: str) -> str | None:
         """The module that a package's ``__getattr__`` takes ``name`` from, by a literal map of names."""

@@ -36,6 +36,14 @@ FILES = {
         "@register\ndef first():\n    return 1\n\ndef plain():\n    return 2\n\n"
         "def look(name):\n    return TABLE[name]\n"
     ),
+    "data/__init__.py": "from .catalogue import load\n",
+    "data/catalogue.py": (
+        "def load(name):\n    from . import worlds\n"
+        "    return {key: getattr(worlds, key) for key in worlds.__all__}[name]\n"
+    ),
+    "data/worlds/__init__.py": "from .gait import gait\nfrom .grasp import grasp\n__all__ = ['gait', 'grasp']\n",
+    "data/worlds/gait.py": "def gait():\n    return 1\n",
+    "data/worlds/grasp.py": "def grasp():\n    return 1\n",
     "provenance.py": "def code_hash(path):\n    return 1\n",
 }
 CELLS = [
@@ -170,3 +178,23 @@ def test_every_chapter_reaches_code_of_its_own():
     library = Library(notebooks.root())
     hashes = {number: code_hash(chapter.path, library) for number, chapter in notebooks.chapters().items()}
     assert len(set(hashes.values())) == len(hashes)
+
+
+def test_of_the_worlds_only_those_count_whose_name_stands_in_the_code_or_the_presets(course):
+    write(course, [*CELLS, "from course_lib import data\ndataset = 'gait'\ndata.load(dataset)"])
+    before = hash_of(course)
+    for name, counts in (("grasp", False), ("gait", True)):
+        file = course / "course_lib" / "data" / "worlds" / f"{name}.py"
+        old = file.read_text()
+        file.write_text(old.replace("1", "2"))
+        assert (hash_of(course) != before) == counts
+        file.write_text(old)
+    new = course / "course_lib" / "data" / "worlds" / "__init__.py"
+    new.write_text(new.read_text().replace("['gait', 'grasp']", "['gait', 'grasp', 'third']"))
+    assert hash_of(course) == before
+    presets = course / "course_lib" / "presets" / "21.toml"
+    presets.write_text("[laptop]\nworld = 'grasp'\n")
+    before = hash_of(course)
+    file = course / "course_lib" / "data" / "worlds" / "grasp.py"
+    file.write_text("def grasp():\n    return 3\n")
+    assert hash_of(course) != before

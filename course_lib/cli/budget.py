@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import notebooks
+from ..checks import check_choice
 from ..records import cores
 from .console import console, table
 
@@ -58,11 +59,13 @@ def write_head(notebook, number: str) -> None:
 def budget(
     chapter: Annotated[list[str] | None, typer.Argument(metavar="CHAPTER…", help="By default all")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also the laptop preset with compare = all")] = False,
+    only: Annotated[str, typer.Option(metavar="PRESET", help="Measure this preset only: smoke or laptop")] = "",
 ) -> None:
     """Measure chapters in the smoke and laptop presets and compare with the limits."""
+    presets = [check_choice("only", only, ("smoke", "laptop"))] if only else list(LIMITS)[: 3 if everything else 2]
     found = [notebooks.find(name) for name in chapter] if chapter else list(notebooks.chapters().values())
     for each in found:
-        for preset in list(LIMITS)[: 3 if everything else 2]:
+        for preset in presets:
             console.print(f"[bold]{each.number}[/] {preset}")
             given = {name: value for name, value in PARAMETERS[preset].items() if name in each.parameters}
             store(each.number, preset, notebooks.execute(each.path, given, env={"COURSE_PRESET": None}))

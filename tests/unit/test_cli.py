@@ -305,6 +305,11 @@ def test_budget_measures_and_compares_with_the_limits(course):
     assert set(json.loads((course / "notebooks" / "records" / "budget.json").read_text())["21"]) == {"smoke", "laptop"}
 
 
+def test_budget_measures_one_preset_when_asked(course):
+    course_command("budget", "21", "--only", "smoke")
+    assert set(json.loads((course / "notebooks" / "records" / "budget.json").read_text())["21"]) == {"smoke"}
+
+
 def test_doctor_recommends_a_preset(course):
     output = course_command("doctor")
     assert "torch" in output

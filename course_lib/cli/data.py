@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="The datasets that the course knows by name.")
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME…", help="Names that `course data list` shows")]
-HERE = ("here", "generated")
+HERE = ("here", "generated", "installed")
 
 
 def state(entry: "Entry") -> str:
-    """Where the pixels of an entry are: "generated", "here", or what has to happen first."""
+    """Where the pixels of an entry are: "generated", "installed", "here", or what has to happen first."""
     from ..data.catalogue import data_folders
     from ..data.fetching import cache_root
 
     if entry.kind == "world":
         return "generated"
+    if entry.kind == "installed":
+        return "installed"
     if entry.kind == "path":
         there = any((base / name).is_dir() for base in data_folders() for name in entry.source["folders"])
         return "here" if there else f"yours: see datasets/{entry.card}"

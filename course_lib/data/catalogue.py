@@ -1,8 +1,9 @@
 """Names → datasets. `load` gives a `VideoSet` for a world, an entry of datasets/catalogue.toml, or a folder.
 
-Entries have one of five kinds: "world" (generated here), "torchvision" (its own download), "url" (one archive
-or video with a sha256), "package" (data inside a package of the Python index), "path" (a folder that you
-have; it is searched in the folders that the variable COURSE_DATA lists).
+Entries have one of six kinds: "world" (generated here), "installed" (inside a package that the course needs
+anyway), "torchvision" (its own download), "url" (one archive or video with a sha256), "package" (data inside a
+package of the Python index), "path" (a folder that you have; it is searched in the folders that the variable
+COURSE_DATA lists).
 """
 
 import inspect
@@ -22,11 +23,13 @@ from .videos import VideoSet
 _FILE = Path(__file__).resolve().parents[2] / "datasets" / "catalogue.toml"
 _NEEDS = {
     "world": set(),
+    "installed": {"dataset"},
     "torchvision": {"dataset", "splits"},
     "url": {"url", "sha256"},
     "package": {"package", "version", "file", "sha256", "members"},
     "path": {"folders"},
 }
+_MADE = {"world": "generated", "installed": "read from an installed package", "torchvision": "fetched by torchvision"}
 _COMMON = {"kind", "title", "card", "licence"}
 _OPTIONAL = {"citation", "use", "open", "views", "members", "root"}
 
@@ -125,7 +128,11 @@ def load(
         make = known[check_choice("name", entry.name, tuple(known))]
         _check_options(entry.name, make, options)
         return make(split=split, size=size, seed=seed, **options)
-    if entry.kind == "torchvision":
+    if entry.kind == "installed":
+        from .installed import OPENERS
+
+        opener = OPENERS[check_choice("dataset", entry.source["dataset"], tuple(OPENERS))]
+    elif entry.kind == "torchvision":
         from .torchvision_sets import open_torchvision as opener
 
         opener = partial(opener, entry.source["dataset"], entry.source["splits"])
@@ -143,9 +150,10 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     Raises ValueError for an unknown name or one that needs no fetching; `FetchError` if fetching fails.
     """
     entry = Catalogue.read()[name]
-    if entry.kind in ("world", "torchvision"):
-        how = "generated" if entry.kind == "world" else "fetched by torchvision"
-        raise ValueError(f"name is {name!r}, which is {how} when it is loaded; there are no files to fetch")
+    if entry.kind in _MADE:
+        raise ValueError(
+            f"name is {name!r}, which is {_MADE[entry.kind]} when it is loaded; there are no files to fetch"
+        )
     return _folder(entry, progress)
 
 

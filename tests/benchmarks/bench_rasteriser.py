@@ -36,6 +36,7 @@ def main(runs: int = RUNS) -> list[dict]:
             "actions": {"videos": 240, "length": 32},
             "gait": {"videos": 126, "length": 48},
             "grasp": {"videos": 288, "length": 16},
+            "scenes": {"videos": 2000, "size": 64},
         }
         return [
             {

@@ -227,7 +227,7 @@ def test_a_torchvision_set_is_videos_of_one_frame(use, monkeypatch):
         ("[a", "not valid TOML"),
         (
             f'[a]\nkind = "ftp"\n{COMMON}',
-            r"\[a\]: kind is 'ftp'; allowed: world, torchvision, url, package, path",
+            r"\[a\]: kind is 'ftp'; allowed: world, installed, torchvision, url, package, path",
         ),
         (f'[a]\nkind = "url"\n{COMMON}url = "x"', r"\[a\] misses sha256"),
         (f'[a]\nkind = "path"\n{COMMON}folders = []\nfodlers = []', r"\[a\] has unknown fodlers"),

@@ -360,6 +360,8 @@ def test_data_lists_what_there_is_and_fetches_nothing_unasked(monkeypatch, tmp_p
     assert "sport_poses" in output
     assert "generated" in output
     assert "there are no files to fetch" in course_command("data", "fetch", "sport_poses", status=2)
+    assert "read from an installed package" in course_command("data", "fetch", "digits", status=2)
+    assert "photographs" in course_command("data", "check", "photographs")
     assert "name is 'nothing'; allowed: sport_poses" in course_command("data", "fetch", "nothing", status=2)
     assert "not on this machine: mirror_mouse" in course_command("data", "check", "mirror_mouse", status=2)
     assert not (tmp_path / "cache").exists()

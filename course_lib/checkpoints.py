@@ -12,21 +12,24 @@ _NUMBERS, _OPTIMISER = "numbers", "optimiser"
 
 
 def save_checkpoint(path, *, module, optimiser, generator: torch.Generator, numbers: dict) -> None:
-    """Write weights, optimiser state, generator state and ``numbers`` (JSON) to ``path``, atomically."""
+    """Write weights, optimiser state, generator state and ``numbers`` (JSON) to ``path``, atomically.
+
+    optimiser: one, or a dictionary name → optimiser.
+    """
     path = Path(path)
     tensors = {f"module.{k}": v for k, v in module.state_dict().items()}
-    state = optimiser.state_dict()
-    for index, entries in state["state"].items():
-        for key, value in entries.items():
-            if value is not None:
-                tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value)
+    for prefix, one in _by_prefix(optimiser).items():
+        for index, entries in one.state_dict()["state"].items():
+            for key, value in entries.items():
+                if value is not None:
+                    tensors[f"{prefix}{index}.{key}"] = torch.as_tensor(value)
     tensors["generator"] = generator.get_state()
     # Clones: weights in channels-last layout or sharing memory are not accepted as they are.
     tensors = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        metadata = {_NUMBERS: json.dumps(numbers), _OPTIMISER: type(optimiser).__name__}
+        metadata = {_NUMBERS: json.dumps(numbers), _OPTIMISER: _kind(optimiser)}
         save_file(tensors, temporary, metadata=metadata)
         os.replace(temporary, path)
     finally:
@@ -44,19 +47,33 @@ def load_checkpoint(path, *, module, optimiser, generator: torch.Generator) -> d
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except Exception as error:
         raise ValueError(f"checkpoint {path} cannot be read ({error}); delete it to start again") from error
-    if kind != type(optimiser).__name__:
-        raise ValueError(f"checkpoint {path} belongs to a run with {kind}, not {type(optimiser).__name__}")
+    if kind != _kind(optimiser):
+        raise ValueError(f"checkpoint {path} belongs to a run with {kind}, not {_kind(optimiser)}")
     weights = {k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")}
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(f"checkpoint {path} belongs to another network: {error}") from error
-    state = optimiser.state_dict()
-    state["state"] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimiser."):
-            _, index, name = key.split(".", 2)
-            state["state"].setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict(state)
+    for prefix, one in _by_prefix(optimiser).items():
+        state = one.state_dict()
+        state["state"] = {}
+        for key, value in tensors.items():
+            if key.startswith(prefix):
+                index, name = key.removeprefix(prefix).split(".", 1)
+                state["state"].setdefault(int(index), {})[name] = value
+        one.load_state_dict(state)
     generator.set_state(tensors["generator"])
     return numbers
+
+
+def _by_prefix(optimiser) -> dict:
+    """Prefix of its tensors' names in the file → optimiser."""
+    if isinstance(optimiser, dict):
+        return {f"optimiser.{name}.": one for name, one in optimiser.items()}
+    return {"optimiser.": optimiser}
+
+
+def _kind(optimiser) -> str:
+    if isinstance(optimiser, dict):
+        return ", ".join(f"{name}: {type(one).__name__}" for name, one in optimiser.items())
+    return type(optimiser).__name__

@@ -3,6 +3,24 @@
 A method is an ``nn.Module`` with ``training_loss(batch, generator) -> {"loss": scalar, …}``; ``batches`` is a
 callable ``batches(generator) -> batch``. All randomness comes from one generator whose state is part of the
 checkpoint, so a run that was killed goes on to the same weights (bit for bit on the CPU).
+
+**Several optimisers** (adversarial, bilevel). Such a method has no ``training_loss`` but
+
+* ``optimisers(make) -> {name: optimiser}``: each part of the network with an optimiser of its own;
+  ``make(parameters, scale=1.0)`` makes one as `fit` was told to, at ``scale`` times its learning rate;
+* ``update(batch, generator, step) -> {"loss": scalar, …}``: one training step. ``step(name, loss)`` takes the gradient
+  of ``loss`` with respect to the parameters of optimiser ``name``, and of no others, and moves them. "loss" is watched
+  for NaN and recorded with the other parts.
+
+All else is as with one: schedule, clipping (each optimiser by itself), precision, checkpoints, Ctrl-C.
+
+    def update(self, batch, generator, step):
+        fake = self.generate(len(batch), generator)
+        judged = discriminator_loss(self.discriminator(batch), self.discriminator(fake.detach()))
+        step("discriminator", judged)
+        fooled = generator_loss(self.discriminator(fake))  # by the discriminator as it is now
+        step("generator", fooled)
+        return {"loss": judged + fooled, "discriminator": judged, "generator": fooled}
 """
 
 import logging
@@ -84,6 +102,7 @@ def fit(
 ) -> History:
     """Train ``method`` for ``steps`` updates and return its `History`; the method is left in eval mode.
 
+    method: has ``training_loss``, or, with several optimisers, ``optimisers`` and ``update`` (see the module's text).
     optimiser: called as ``optimiser(parameters, lr=lr)``; use ``functools.partial`` for momentum or decay.
     clip_norm: largest gradient norm. precision: as Lightning Fabric ("32-true", "bf16-mixed").
     checkpoint: file to write every ``checkpoint_every`` steps and on Ctrl-C; if it is there, training goes on
@@ -102,12 +121,11 @@ def fit(
     for weight in method.parameters():
         if weight.ndim == 4:  # 3-D kernels, with five dimensions, do not have it
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-    parameters = [p for p in method.parameters() if p.requires_grad]
-    wrapped, optim = fabric.setup(method, optimiser(parameters, lr=lr))
-    wrapped.mark_forward_method("training_loss")
+    kind = _SeveralOptimisers if hasattr(method, "optimisers") else _OneOptimiser
+    updates = kind(fabric, method, optimiser, lr, clip_norm)
     history, start = History(), 0
     if checkpoint and checkpoint.exists():
-        numbers = load_checkpoint(checkpoint, module=method, optimiser=optim.optimizer, generator=generator)
+        numbers = load_checkpoint(checkpoint, module=method, optimiser=updates.plain, generator=generator)
         history.rows, history.seconds, history.samples = (
             numbers["rows"],
             numbers["seconds"],
@@ -136,7 +154,7 @@ def fit(
         if checkpoint and fabric.is_global_zero:
             seconds = history.seconds + time.perf_counter() - began
             numbers = {"step": done, "rows": history.rows, "seconds": seconds, "samples": history.samples}
-            save_checkpoint(checkpoint, module=method, optimiser=optim.optimizer, generator=generator, numbers=numbers)
+            save_checkpoint(checkpoint, module=method, optimiser=updates.plain, generator=generator, numbers=numbers)
 
     done, whole = start, True
     interrupt = _Interrupt(wait=checkpoint is not None)
@@ -144,19 +162,11 @@ def fit(
         for step in range(start, steps):
             whole = False  # from the first draw to the last weight the state is between two steps
             rate = learning_rate(step, steps, lr, schedule, warmup)
-            for group in optim.param_groups:
-                group["lr"] = rate
+            updates.set_rate(rate)
             # Dropout draws from the global generator: seeding it from ours makes it part of the checkpoint.
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
             batch = batches(generator)
-            # A marked method is sent through Fabric's own autocast only when something wraps the module (DDP).
-            with fabric.autocast():
-                parts = wrapped.training_loss(batch, generator)
-            fabric.backward(parts["loss"])
-            if clip_norm is not None:
-                fabric.clip_gradients(wrapped, optim, max_norm=clip_norm)
-            optim.step()
-            optim.zero_grad()
+            parts = updates(batch, generator)
             done, whole = step + 1, True
             pending.append((step, rate, {k: v.detach() for k, v in parts.items()}))
             history.samples += _samples(batch) * fabric.world_size
@@ -197,6 +207,90 @@ def make_fabric(device: torch.device | str = "cpu", precision: str = "32-true") 
         fabric = Fabric(accelerator=device.type, devices=index, precision=precision)
     fabric.launch()
     return fabric
+
+
+class _OneOptimiser:
+    """A training step of a method with ``training_loss``. plain: the optimiser, as it is saved."""
+
+    def __init__(self, fabric, method, optimiser, lr, clip_norm):
+        parameters = [p for p in method.parameters() if p.requires_grad]
+        self.fabric, self.clip_norm = fabric, clip_norm
+        self.method, self.optimiser = fabric.setup(method, optimiser(parameters, lr=lr))
+        self.method.mark_forward_method("training_loss")
+        self.plain = self.optimiser.optimizer
+
+    def set_rate(self, rate):
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+
+    def __call__(self, batch, generator):
+        # A marked method is sent through Fabric's own autocast only when something wraps the module (DDP).
+        with self.fabric.autocast():
+            parts = self.method.training_loss(batch, generator)
+        self.fabric.backward(parts["loss"])
+        if self.clip_norm is not None:
+            self.fabric.clip_gradients(self.method, self.optimiser, max_norm=self.clip_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        return parts
+
+
+class _SeveralOptimisers:
+    """A training step of a method with ``optimisers`` and ``update``. plain: name → optimiser, as they are saved.
+
+    The method is not wrapped: DDP expects one backward after one forward, and an update has several. With several
+    processes the weights are made equal at the start, and the gradients averaged, here.
+    """
+
+    def __init__(self, fabric, method, optimiser, lr, clip_norm):
+        self.fabric, self.method, self.clip_norm, self.scales = fabric, method, clip_norm, {}
+
+        def make(parameters, scale: float = 1.0):
+            made = optimiser([p for p in parameters if p.requires_grad], lr=lr * scale)
+            self.scales[id(made)] = check_positive("scale", scale, integer=False)
+            return made
+
+        self.plain = method.optimisers(make)
+        if not isinstance(self.plain, dict) or not self.plain or not callable(getattr(method, "update", None)):
+            raise ValueError(
+                f"method is {type(method).__name__}; one with several optimisers takes optimisers(make), which gives "
+                "a dictionary name → optimiser, and update(batch, generator, step)"
+            )
+        self.wrapped = {name: fabric.setup_optimizers(one) for name, one in self.plain.items()}
+        if fabric.world_size > 1:
+            for tensor in method.state_dict().values():
+                torch.distributed.broadcast(tensor, 0)
+
+    def set_rate(self, rate):
+        for one in self.plain.values():
+            for group in one.param_groups:
+                group["lr"] = rate * self.scales.get(id(one), 1.0)
+
+    def __call__(self, batch, generator):
+        cached = torch.is_autocast_cache_enabled()
+        torch.set_autocast_cache_enabled(False)  # it keeps bf16 copies of weights, which move within an update
+        try:
+            with self.fabric.autocast():
+                parts = self.method.update(batch, generator, self.step)
+        finally:
+            torch.set_autocast_cache_enabled(cached)
+        if "loss" not in parts:
+            raise ValueError(f"update gave the parts {', '.join(parts)}; it takes one called loss")
+        return parts
+
+    def step(self, name: str, loss: torch.Tensor) -> None:
+        """Minimise ``loss`` by one step of optimiser ``name``; the parameters of the others are left alone."""
+        check_choice("name", name, self.plain)
+        parameters = [p for group in self.plain[name].param_groups for p in group["params"]]
+        with torch.autocast(self.fabric.device.type, enabled=False):
+            self.fabric.backward(loss, inputs=parameters)  # the others neither need nor get a gradient
+            if self.fabric.world_size > 1:
+                for parameter in (p for p in parameters if p.grad is not None):
+                    parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")
+            if self.clip_norm is not None:
+                self.fabric.clip_gradients(self.method, self.wrapped[name], max_norm=self.clip_norm)
+            self.wrapped[name].step()
+            self.wrapped[name].zero_grad()
 
 
 class _Interrupt:

@@ -10,7 +10,10 @@
 | E09 ten similar, ten dissimilar | `similarity_benchmark`, `ten_ten_score` |
 | V01, V02 | `self_similarity`, `stripe_contrast`; `mean_images`, `gradient_energy` |
 | C4.2 | `embedding_angle`, `circular_correlation`, `cross_group_share` |
-| how sure | `bootstrap_interval`, `paired_bootstrap` |
+| V04, 1-V4, 1-V5 saliency | `input_gradient`, `grad_cam`, `guided_backpropagation`; `energy_inside`, `pointing_game` |
+| mean average precision | `average_precision` (labels), `mean_average_precision`, `precision_at_k` (retrieval) |
+| known factors, invariance | `factor_r2`, `relative_movement` |
+| how sure | `bootstrap_interval`, `paired_bootstrap`, `wilson_interval` |
 """
 
 from .extraction import extract
@@ -26,6 +29,8 @@ from .pose import (
     rank_auc,
 )
 from .probes import ProbeResult, group_result, linear_probe, mlp_probe
+from .ranking import average_precision, mean_average_precision, precision_at_k
+from .readout import factor_r2, relative_movement
 from .retrieval import (
     candidate_similarity,
     cross_group_share,
@@ -34,8 +39,9 @@ from .retrieval import (
     retrieval_topk,
     self_similarity,
 )
+from .saliency import energy_inside, grad_cam, guided_backpropagation, input_gradient, pointing_game
 from .similarity import SimilarityBenchmark, phase_gap, similarity_benchmark, ten_ten_score
-from .statistics import Interval, bootstrap_interval, paired_bootstrap
+from .statistics import Interval, bootstrap_interval, paired_bootstrap, wilson_interval
 from .structure import circular_correlation, embedding_angle, gradient_energy, mean_images, stripe_contrast
 
 __all__ = [
@@ -45,19 +51,26 @@ __all__ = [
     "ProbeResult",
     "SimilarityBenchmark",
     "Supervised",
+    "average_precision",
     "bootstrap_interval",
     "candidate_similarity",
     "circular_correlation",
     "cross_group_share",
     "embedding_angle",
+    "energy_inside",
     "extract",
+    "factor_r2",
     "finetune",
     "gradient_energy",
+    "grad_cam",
     "group_result",
+    "guided_backpropagation",
+    "input_gradient",
     "joint_distance",
     "knn_classify",
     "limb_correct",
     "linear_probe",
+    "mean_average_precision",
     "mean_images",
     "mlp_probe",
     "nearest",
@@ -66,14 +79,18 @@ __all__ = [
     "paired_bootstrap",
     "pcp",
     "phase_gap",
+    "pointing_game",
     "pose_auc",
     "pose_benchmark",
+    "precision_at_k",
     "query_auc",
     "rank_auc",
+    "relative_movement",
     "reset_weights",
     "retrieval_topk",
     "self_similarity",
     "similarity_benchmark",
     "stripe_contrast",
     "ten_ten_score",
+    "wilson_interval",
 ]

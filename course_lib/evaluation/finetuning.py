@@ -37,9 +37,9 @@ class FinetuneResult:
 class Supervised(nn.Module):
     """Plain classification as a method that `training.fit` can train: backbone, then one linear layer.
 
-    backbone: images (B, C, H, W) → (B, D), with attribute ``features`` = D. A batch is (images, labels),
-    images uint8 or float in [0, 1], labels int64 (B,) in 0 … classes − 1. flip: mirror each image with
-    probability one half.
+    backbone: images (B, C, H, W), or clips (B, T, C, H, W), → (B, D), with attribute ``features`` = D. A batch is
+    (images, labels), images uint8 or float in [0, 1], labels int64 (B,) in 0 … classes − 1. flip: mirror each image,
+    or each clip as a whole, with probability one half.
     """
 
     def __init__(self, backbone: nn.Module, classes: int, *, flip: bool = True):
@@ -57,7 +57,7 @@ class Supervised(nn.Module):
         images = images.float().div(255) if images.dtype == torch.uint8 else images
         if self.flip:
             mirrored = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
-            images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+            images = torch.where(mirrored.view(-1, *[1] * (images.ndim - 1)), images.flip(-1), images)
         return images, labels
 
     def training_loss(self, batch, generator: torch.Generator) -> dict[str, torch.Tensor]:

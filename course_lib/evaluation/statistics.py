@@ -3,6 +3,7 @@
 Frames of one video are not independent: with ``groups``, whole groups are drawn again, not rows.
 """
 
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
@@ -56,6 +57,24 @@ def paired_bootstrap(
     if a.shape != b.shape:
         raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}; paired values have one shape (N,)")
     return bootstrap_interval(a - b, generator, groups=groups, level=level, resamples=resamples)
+
+
+def wilson_interval(correct: int, total: int, *, level: float = 0.95) -> Interval:
+    """Accuracy ``correct / total`` with Wilson's (1927) interval for a proportion, for *independent* rows only.
+
+    Unlike p ± z √(p (1 − p) / n) it stays inside [0, 1] and has a width at 0 and at 1. For frames of videos take
+    `bootstrap_interval` with groups. Raises ValueError for counts that do not fit or a level outside (0, 1).
+    """
+    check_positive("total", total)
+    if check_positive("correct", correct, zero=True) > total:
+        raise ValueError(f"correct is {correct}; it takes an integer in 0 … total, {total}")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level!r}; it takes a number in (0, 1), e.g. 0.95")
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    p, share = correct / total, z * z / total
+    centre = (p + share / 2) / (1 + share)
+    half = z * (p * (1 - p) / total + share / (4 * total)) ** 0.5 / (1 + share)
+    return Interval(p, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def _pieces(total: int, size: int):

@@ -1,8 +1,24 @@
 """One file per method; each can be read alone: the source and the idea, the pretext construction, the loss."""
 
+from .autoencoder import Autoencoder
+from .gan import GAN, discriminator_loss, generator_loss, gradient_penalty
 from .joint_permutation import JointPermutation
 from .order_prediction import OrderPrediction
 from .spatial_permutation import SpatialPermutation
 from .temporal_permutation import TemporalPermutation
+from .vae import VAE, kl_to_standard_normal, reparameterise
 
-__all__ = ["JointPermutation", "OrderPrediction", "SpatialPermutation", "TemporalPermutation"]
+__all__ = [
+    "Autoencoder",
+    "GAN",
+    "JointPermutation",
+    "OrderPrediction",
+    "SpatialPermutation",
+    "TemporalPermutation",
+    "VAE",
+    "discriminator_loss",
+    "generator_loss",
+    "gradient_penalty",
+    "kl_to_standard_normal",
+    "reparameterise",
+]

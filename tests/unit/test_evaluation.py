@@ -261,3 +261,18 @@ def test_bootstrap_errors():
         ev.paired_bootstrap([1.0, 2.0], [1.0], generator())
     with pytest.raises(ValueError, match="level"):
         ev.bootstrap_interval([1.0], generator(), level=95)
+
+
+def test_supervised_training_mirrors_clips_as_a_whole():
+    from torch import nn
+
+    from course_lib.evaluation import Supervised
+
+    backbone = nn.Flatten()
+    backbone.features = 3 * 3 * 2 * 4
+    clips = torch.rand(64, 3, 3, 2, 4, generator=torch.Generator().manual_seed(0))
+    seen, _ = Supervised(backbone, 2).pretext((clips, torch.zeros(64)), torch.Generator().manual_seed(0))
+    same = (seen == clips).flatten(1).all(1)
+    turned = (seen == clips.flip(-1)).flatten(1).all(1)
+    assert torch.equal(same, ~turned)
+    assert 16 < same.sum() < 48

@@ -3,7 +3,7 @@
 Irreversible: a ball that bounces lower and lower, a cloud of smoke that spreads, a dot that leaves a fading trail, a
 throw that air slows down. Reversible: uniform translation, harmonic oscillation, constant rotation. Played backwards, a
 reversible clip is as likely as forwards, so nothing can tell; a single frame never can.
-Source: the arrow-of-time discussions of 002 (chapter 4) and 004 (§4.6), for which the seeds had no data of this kind.
+Source: the arrow-of-time tasks of 002 (chapter 4) and 004 (chapters 3, 4), for which the seeds had no such data.
 """
 
 import math
@@ -59,7 +59,8 @@ def arrow(
     draw = stream(seed, "arrow", split, "videos")
     chosen = torch.tensor([MOTIONS.index(name) for name in motions])
     motion = chosen[balanced(draw, len(chosen), videos)]
-    u = speed * (torch.arange(length) / length).repeat(videos)  # the share of the motion that has passed
+    time = (torch.arange(length) + 0.5) / length  # the middles of frames: backwards, the same moments
+    u = speed * time.repeat(videos)  # the share of the motion that has passed
     of = torch.arange(videos).repeat_interleave(length)
     numbers = torch.rand(videos, 8, generator=draw)  # what differs between videos, uniform
     paint = hsv(torch.rand(videos, generator=draw), uniform(draw, 0.4, 1.0, videos), uniform(draw, 0.5, 1.0, videos))
@@ -79,7 +80,7 @@ def arrow(
             "motion": motion, "reversible": (motion >= len(IRREVERSIBLE)).long(),
             "subject": torch.arange(videos) + 10_000 * SPLITS.index(split), "background": background,
         },
-        frame={"phase": (torch.arange(length) / length).repeat(videos), "centre": here * size},
+        frame={"phase": time.repeat(videos), "centre": here * size},
         names={"motion": MOTIONS},
     )  # fmt: skip
 

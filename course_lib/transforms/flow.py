@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from ..checks import check_choice, check_images, check_positive
 
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as everyone who turns colours to grey
-NEIGHBOURS = ((1 / 12, 1 / 6, 1 / 12), (1 / 6, 0.0, 1 / 6), (1 / 12, 1 / 6, 1 / 12))  # Horn and Schunck 1981, §8
 
 
 def horn_schunck(
@@ -55,15 +54,24 @@ def _refine(first, second, start, alpha, iterations):
     it = F.avg_pool2d(change, 2, stride=1)
     # The equation is linearised at ``start``: its part of the motion is already in the warped picture.
     it = it - ix * start[:, :1] - iy * start[:, 1:]
-    weights = first.new_tensor(NEIGHBOURS).expand(2, 1, 3, 3)
     denominator = alpha**2 + ix.square() + iy.square()
     gradient = torch.cat([ix, iy], 1)
     flow = start
     for _ in range(iterations):
-        mean = F.conv2d(F.pad(flow, (1, 1, 1, 1), mode="replicate"), weights, groups=2)
+        mean = _neighbour_mean(flow)
         residual = (gradient * mean).sum(1, keepdim=True) + it
         flow = mean - gradient * (residual / denominator)
     return flow
+
+
+def _neighbour_mean(flow):
+    """ū: a sixth of the four neighbours beside, a twelfth of the four across (Horn and Schunck 1981, §8).
+
+    Written as sums of shifted maps (1-2-1 along each axis, less the middle): on CPUs much faster than a convolution.
+    """
+    padded = F.pad(flow, (1, 1, 1, 1), mode="replicate")
+    rows = padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]
+    return (rows[..., :-2, :] + 2 * rows[..., 1:-1, :] + rows[..., 2:, :] - 4 * flow) / 12
 
 
 def opencv_flow(first: torch.Tensor, second: torch.Tensor, method: str = "farneback") -> torch.Tensor:

@@ -11,20 +11,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_run import STEPS, make, train
+from tiny_run import STEPS, assert_identical, make, train, weights
 from torch import nn
 
 from course_lib import checkpoints, training
-
-
-def weights(module):
-    return {k: v.clone() for k, v in module.state_dict().items()}
-
-
-def assert_identical(a, b):
-    assert a.keys() == b.keys()
-    for key in a:
-        assert torch.equal(a[key], b[key]), key
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from tiny_run import assert_identical, weights
 from torch import nn
 
 from course_lib import checkpoints, training
@@ -49,16 +50,6 @@ def train(method, checkpoint=None, *, batches=None, steps=STEPS, seed=5, **optio
         progress=False,
         **{"lr": 1e-2, "checkpoint_every": 5, **options},
     )
-
-
-def weights(module):
-    return {k: v.clone() for k, v in module.state_dict().items()}
-
-
-def assert_identical(a, b):
-    assert a.keys() == b.keys()
-    for key in a:
-        assert torch.equal(a[key], b[key]), key
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,16 @@ class Tiny(nn.Module):
         return {"loss": F.cross_entropy(logits, labels), "accuracy": (logits.argmax(1) == labels).float().mean()}
 
 
+def weights(module):
+    return {k: v.clone() for k, v in module.state_dict().items()}
+
+
+def assert_identical(a, b):
+    assert a.keys() == b.keys()
+    for key in a:
+        assert torch.equal(a[key], b[key]), key
+
+
 def make(seed=0, hidden=4):
     torch.manual_seed(seed)
     return Tiny(hidden)

@@ -21,10 +21,23 @@ All else is as with one: schedule, clipping (each optimiser by itself), precisio
         fooled = generator_loss(self.discriminator(fake))  # by the discriminator as it is now
         step("generator", fooled)
         return {"loss": judged + fooled, "discriminator": judged, "generator": fooled}
+
+**Several processes** (``torchrun --nproc-per-node 2 train.py``) train one method on one batch:
+
+* ``batches`` gives every process the same, whole batch, for their generators agree; rank r of w keeps rows r, r + w, …
+  A tensor with another number of rows than the batch's first goes whole to each, so the parts of a batch stay together;
+* what a method draws (``generator`` of ``training_loss``, dropout) comes from a generator of its process;
+* gradients and recorded parts are means over the processes. So the size of the batch and the learning rate mean what
+  they mean in one process, and a method that draws nothing and normalises over no batch trains as it does there.
+
+Let the number of processes divide the batch, or rows of a smaller share count for more. Batch norm sees a share, not
+the batch; at the end all have the running means of rank 0. The checkpoint is rank 0's; each process must be able to
+read it. In a script, make the method and the data after ``torch.manual_seed``, equally on all ranks.
 """
 
 import logging
 import math
+import os
 import signal
 import threading
 import time
@@ -42,6 +55,8 @@ from .checkpoints import load_checkpoint, save_checkpoint
 from .checks import check_choice, check_positive
 
 SCHEDULES = ("constant", "cosine", "step")
+# The layouts in which convolutions are fastest, on CPUs as on GPUs: kernels for images have 4 dimensions, for clips 5.
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 @dataclass
@@ -104,7 +119,8 @@ def fit(
 
     method: has ``training_loss``, or, with several optimisers, ``optimisers`` and ``update`` (see the module's text).
     optimiser: called as ``optimiser(parameters, lr=lr)``; use ``functools.partial`` for momentum or decay.
-    clip_norm: largest gradient norm. precision: as Lightning Fabric ("32-true", "bf16-mixed").
+    clip_norm: largest gradient norm. precision: as Lightning Fabric ("32-true", "bf16-mixed"); methods with 3-D kernels
+    are trained in "32-true" on CPUs whatever it says, see `safe_precision`. fabric: instead of device and precision.
     checkpoint: file to write every ``checkpoint_every`` steps and on Ctrl-C; if it is there, training goes on
     from it; it is removed when training ends, so a finished run is never mistaken for training.
     callbacks: called as ``callback(step, method, parts)`` after each update.
@@ -114,13 +130,12 @@ def fit(
     check_positive("checkpoint_every", checkpoint_every)
     check_positive("lr", lr, integer=False)
     check_choice("schedule", schedule, SCHEDULES)
-    fabric = fabric or make_fabric(device, precision)
+    fabric = fabric or make_fabric(device, safe_precision(method, device, precision))
     checkpoint = Path(checkpoint) if checkpoint else None
-    # Convolutions are up to twice as fast in this layout, on CPUs with AMX as on GPUs.
     method = method.to(fabric.device).train()
     for weight in method.parameters():
-        if weight.ndim == 4:  # 3-D kernels, with five dimensions, do not have it
-            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        if weight.ndim in CHANNELS_LAST:
+            weight.data = weight.data.contiguous(memory_format=CHANNELS_LAST[weight.ndim])
     kind = _SeveralOptimisers if hasattr(method, "optimisers") else _OneOptimiser
     updates = kind(fabric, method, optimiser, lr, clip_norm)
     history, start = History(), 0
@@ -164,12 +179,19 @@ def fit(
             rate = learning_rate(step, steps, lr, schedule, warmup)
             updates.set_rate(rate)
             # Dropout draws from the global generator: seeding it from ours makes it part of the checkpoint.
-            torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+            seed = int(torch.randint(2**62, (), generator=generator))
+            torch.manual_seed(seed + fabric.global_rank)
             batch = batches(generator)
-            parts = updates(batch, generator)
+            history.samples += len(_first(batch))
+            own = generator
+            if fabric.world_size > 1:
+                batch = _share(batch, fabric)
+                own = torch.Generator().manual_seed(seed + fabric.world_size + fabric.global_rank)
+            parts = {k: v.detach() for k, v in updates(batch, own).items()}
+            if fabric.world_size > 1:
+                parts = fabric.all_reduce(parts, reduce_op="mean")
             done, whole = step + 1, True
-            pending.append((step, rate, {k: v.detach() for k, v in parts.items()}))
-            history.samples += _samples(batch) * fabric.world_size
+            pending.append((step, rate, parts))
             for callback in callbacks:
                 callback(step, method, parts)
             if done % 25 == 0 or done == steps:
@@ -187,6 +209,9 @@ def fit(
         interrupt.restore()
         bar.close()
     history.seconds += time.perf_counter() - began
+    if fabric.world_size > 1:
+        for buffer in method.buffers():  # the running means of batch norm, of which each process has its own
+            torch.distributed.broadcast(buffer, 0)
     if fabric.device.type == "cuda":
         history.peak_mb = torch.cuda.max_memory_allocated(fabric.device) / 2**20
     if checkpoint and fabric.is_global_zero:
@@ -195,13 +220,25 @@ def fit(
     return history
 
 
+def safe_precision(method: nn.Module, device: torch.device | str, precision: str) -> str:
+    """``precision``, but "32-true" for a method with 3-D kernels on a CPU.
+
+    There the bf16 gradient of a kernel is memory that nobody wrote, in either layout, when its input has fewer frames
+    than the kernel is deep, but not one (3 x 3 x 3 on 2 frames, as in the last stages of most networks); with some
+    strides it even writes where it must not. Seen with torch 2.15; the forward pass is right.
+    """
+    deep = any(weight.ndim == 5 for weight in method.parameters())
+    return "32-true" if deep and torch.device(device).type == "cpu" else precision
+
+
 def make_fabric(device: torch.device | str = "cpu", precision: str = "32-true") -> Fabric:
     """A launched `Fabric` for one device, or for all processes when ``torchrun`` started this one."""
     device = torch.device(device)
     # Fabric tells its precision at every start, which would stand in every notebook.
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     if torch.distributed.is_torchelastic_launched():
-        fabric = Fabric(accelerator=device.type, devices="auto", precision=precision)
+        processes, nodes = (int(os.environ[name]) for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"))
+        fabric = Fabric(accelerator=device.type, devices=processes, num_nodes=nodes, precision=precision)
     else:
         index = [device.index or 0] if device.type == "cuda" else 1
         fabric = Fabric(accelerator=device.type, devices=index, precision=precision)
@@ -318,5 +355,16 @@ class _Interrupt:
             signal.signal(signal.SIGINT, self.previous)
 
 
-def _samples(batch) -> int:
-    return len(batch) if isinstance(batch, torch.Tensor) else len(next(iter(batch)))
+def _first(batch) -> torch.Tensor:
+    """The tensor whose rows are the samples of a batch: the batch, or the first of its parts."""
+    return batch if isinstance(batch, torch.Tensor) else next(iter(batch))
+
+
+def _share(batch, fabric):
+    """The rows of a batch, a tensor or a sequence of tensors, that this process trains on."""
+    rows, rank, processes = len(_first(batch)), fabric.global_rank, fabric.world_size
+    if rows < processes:
+        raise ValueError(f"batches gave a batch of {rows}; {processes} processes take one of at least {processes}")
+    if isinstance(batch, torch.Tensor):
+        return batch[rank::processes]
+    return tuple(part[rank::processes] if part.shape[:1] == (rows,) else part for part in batch)

@@ -13,6 +13,7 @@ from torch import nn
 
 from ..checks import check_clips, check_positive
 from ..data.videos import VideoSet
+from ..models.fusion import frame_features
 
 
 class ShuffleAndLearn(nn.Module):
@@ -66,8 +67,8 @@ class ShuffleAndLearn(nn.Module):
         return {"loss": F.cross_entropy(logits, labels), "accuracy": (logits.argmax(1) == labels).float().mean()}
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) → features of the backbone (B, D)."""
-        return self.backbone(images)
+        """Images (B, 3, H, W) → features of the backbone (B, D); of clips (B, T, 3, H, W) the mean over the frames."""
+        return self.backbone(images) if images.ndim == 4 else frame_features(self.backbone, images).mean(1)
 
 
 def motion_starts(videos: VideoSet, length: int, *, stride: int = 1, keep: float = 0.5) -> torch.Tensor:

@@ -11,7 +11,9 @@
 | V01, V02 | `self_similarity`, `stripe_contrast`; `mean_images`, `gradient_energy` |
 | C4.2 | `embedding_angle`, `circular_correlation`, `cross_group_share` |
 | V04, 1-V4, 1-V5 saliency | `input_gradient`, `grad_cam`, `guided_backpropagation`; `energy_inside`, `pointing_game` |
+| 1-V5 saliency of clips | `video_saliency` |
 | mean average precision | `average_precision` (labels), `mean_average_precision`, `precision_at_k` (retrieval) |
+| correspondence: masks and key-points carried through a video | `mask_iou` (J), `pck`; floor `copy_first` |
 | known factors, invariance | `factor_r2`, `relative_movement` |
 | how sure | `bootstrap_interval`, `paired_bootstrap`, `wilson_interval` |
 """
@@ -29,6 +31,7 @@ from .pose import (
     rank_auc,
 )
 from .probes import ProbeResult, group_result, linear_probe, mlp_probe
+from .propagation import MaskScore, copy_first, map_points, mask_iou, pck, point_maps
 from .ranking import average_precision, mean_average_precision, precision_at_k
 from .readout import factor_r2, relative_movement
 from .retrieval import (
@@ -43,10 +46,12 @@ from .saliency import energy_inside, grad_cam, guided_backpropagation, input_gra
 from .similarity import SimilarityBenchmark, phase_gap, similarity_benchmark, ten_ten_score
 from .statistics import Interval, bootstrap_interval, paired_bootstrap, wilson_interval
 from .structure import circular_correlation, embedding_angle, gradient_energy, mean_images, stripe_contrast
+from .video_saliency import video_saliency
 
 __all__ = [
     "FinetuneResult",
     "Interval",
+    "MaskScore",
     "PoseBenchmark",
     "ProbeResult",
     "SimilarityBenchmark",
@@ -55,14 +60,15 @@ __all__ = [
     "bootstrap_interval",
     "candidate_similarity",
     "circular_correlation",
+    "copy_first",
     "cross_group_share",
     "embedding_angle",
     "energy_inside",
     "extract",
     "factor_r2",
     "finetune",
-    "gradient_energy",
     "grad_cam",
+    "gradient_energy",
     "group_result",
     "guided_backpropagation",
     "input_gradient",
@@ -70,6 +76,8 @@ __all__ = [
     "knn_classify",
     "limb_correct",
     "linear_probe",
+    "map_points",
+    "mask_iou",
     "mean_average_precision",
     "mean_images",
     "mlp_probe",
@@ -77,8 +85,10 @@ __all__ = [
     "nearest_pose",
     "normalise_joints",
     "paired_bootstrap",
+    "pck",
     "pcp",
     "phase_gap",
+    "point_maps",
     "pointing_game",
     "pose_auc",
     "pose_benchmark",
@@ -92,5 +102,6 @@ __all__ = [
     "similarity_benchmark",
     "stripe_contrast",
     "ten_ten_score",
+    "video_saliency",
     "wilson_interval",
 ]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..checks import check_clips, check_positive
+from ..models.fusion import frame_features
 from ..transforms import all_permutations, permute
 
 
@@ -66,5 +67,5 @@ class OrderPrediction(nn.Module):
         return {"loss": F.cross_entropy(logits, index), "accuracy": (logits.argmax(1) == index).float().mean()}
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) → fc6 (B, D)."""
-        return self.backbone(images)
+        """Images (B, 3, H, W) → fc6 (B, D); of clips (B, T, 3, H, W) the mean over the frames."""
+        return self.backbone(images) if images.ndim == 4 else frame_features(self.backbone, images).mean(1)

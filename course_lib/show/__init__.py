@@ -23,16 +23,19 @@ from .recurrent import cnn_lstm_wiring, gates_on_clip, lstm_cell, unrolled_rnn
 from .style import OKABE_ITO, Figure, colour, display_figure, new_figure, png_bytes
 from .surfaces import OPTIMISERS, descent, panels, standings
 from .tables import Scoreboard, Table, beside_seed, verdicts
+from .time_lines import Animation, animate, time_lines
 from .video import flow_panels, temporal_layers, video_families
 from .widgets import Explorer, explorer, neighbour_browser, shuffle_explorer, shuffle_figure
 
 __all__ = [
     "OKABE_ITO",
     "OPTIMISERS",
+    "Animation",
     "Explorer",
     "Figure",
     "Scoreboard",
     "Table",
+    "animate",
     "bars",
     "beside_seed",
     "cnn_lstm_wiring",
@@ -77,6 +80,7 @@ __all__ = [
     "standings",
     "strip",
     "temporal_layers",
+    "time_lines",
     "unrolled_rnn",
     "verdicts",
     "video_families",

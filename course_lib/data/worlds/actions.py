@@ -17,7 +17,7 @@ from . import figure
 from .backgrounds import backdrop
 from .draws import SPLITS, balanced, check_share, check_world, hsv, smooth_noise, stream, uniform
 from .figure import pose
-from .rasteriser import ellipse, polygon, render
+from .rasteriser import ellipse, polygon, render, silhouette
 
 # name, family, reversed partner, who moves
 CLASSES = (
@@ -153,19 +153,21 @@ def actions(
     camera_drift: float = 3.0,
     light: float = 0.8,
     noise: float = 0.02,
+    masks: bool = False,
 ) -> VideoSet:
     """Balanced clips of the classes chosen by ``families`` or by name.
 
     split: "train" or "test" (other subjects, other backgrounds). period: frames of one swing at speed 1; a clip varies
     by 20 %. background_identity: share of the picture's statistics unique to a video, 0 … 1. camera_drift: pixels the
-    camera wanders (at 64 pixels). light, noise: see `backgrounds.backdrop`.
+    camera wanders (at 64 pixels). light, noise: see `backgrounds.backdrop`. masks: also give a mask of what moves.
 
     A swing leads from one state to another in 80 % of the period and back in 20 %; reversed classes run the same
     programme backwards. Slow and fast bounce differ by a factor 2.5 in period only.
 
     Per video: activity, family, reversal_of (the activity it reverses, or -1), subject, thing (0 disc, 1 square, -1 a
     person), facing, period (frames, negative where time runs backwards), background. Per frame: phase in [0, 1), state
-    in [0, 1] (what a single frame can show), joints (15, 2) pixels as in `sport_poses` (NaN for things), centre (2,).
+    in [0, 1] (what a single frame can show), joints (15, 2) pixels as in `sport_poses` (NaN for things), centre (2,);
+    with ``masks``, mask uint8 (size, size), 1 on the person or thing (without its shadow), 0 on the background.
     Same arguments, same bits on the CPU. Raises ValueError naming a bad argument.
     """
     check_world(split, videos, length, size, splits=SPLITS[:2])
@@ -195,7 +197,9 @@ def actions(
     crowd = figure.people(stream(seed, "actions", split, "subjects"), subjects).of(subject[of])
     people, joints, middle = _people(draw, activity, state, facing, crowd, videos, length, size)
     things, centre = _things(draw, activity, state, thing, videos, length, size)
-    parts = [replace(shape, opacity=shape.opacity * person[of]) for shape in people] + things
+    people = [replace(shape, opacity=shape.opacity * person[of]) for shape in people]
+    mask = {"mask": silhouette(videos * length, size, people[1:] + things[1:], device)} if masks else {}  # no shadows
+    parts = people + things
     scene, background = backdrop(
         seed, f"actions {split}", videos, length, size,
         identity=background_identity, drift=camera_drift * size / 64, noise=noise, light=light, horizon=0.74,
@@ -214,7 +218,7 @@ def actions(
         frame={
             "phase": phase.clamp(max=0.999999), "state": state,
             "joints": torch.where(person[of][:, None, None], joints, float("nan")),
-            "centre": torch.where(person[of][:, None], middle, centre),
+            "centre": torch.where(person[of][:, None], middle, centre), **mask,
         },
         names={"activity": NAMES, "family": FAMILIES, "facing": ("right", "left"), "thing": THINGS},
         skeleton=figure.SKELETON,

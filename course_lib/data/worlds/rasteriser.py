@@ -159,6 +159,16 @@ def render(
     return out
 
 
+def silhouette(frames: int, size: int, shapes: Sequence[Shape], device: torch.device | str = "cpu") -> torch.Tensor:
+    """Where the shapes are, uint8 (N, size, size) on the CPU: 1 where they cover more than half of a pixel."""
+
+    def empty(part):
+        return torch.zeros(part.stop - part.start, 3, size, size, device=device)
+
+    white = [replace(s, colour=torch.ones_like(s.colour), shading=0.0, outline=0.0).to(device) for s in shapes]
+    return (render(frames, empty, white, lambda picture, part: picture)[:, 0] > 127).to(torch.uint8).cpu()
+
+
 def _blend(picture, shape, corner, end, there, blocks, rows):
     """Blend one shape into the blocks it can touch: first which blocks (frames last: long inner loops), then pixels."""
     _, _, height, padded = picture.shape

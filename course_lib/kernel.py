@@ -64,12 +64,20 @@ class NotebookClient(PapermillNotebookClient):
             self.kernel_state = msg["content"]["execution_state"]
         return super().process_message(msg, cell, cell_index)
 
+    async def _async_handle_timeout(self, timeout, cell=None):
+        idle = self.kernel_state == "idle"  # asked now: a kernel that is shut down goes idle, too
+        try:
+            return await super()._async_handle_timeout(timeout, cell)
+        except CellTimeoutError as error:
+            if idle:
+                raise LostMessageError(str(error)) from error
+            raise
+
     def execute(self, **kwargs):
         try:
             return super().execute(**kwargs)
         except CellTimeoutError as error:
-            # nbclient waits for outputs only after the reply, so the cell is done in that case too.
-            if self.kernel_state == "idle" or "IOPub" in str(error):
+            if "IOPub" in str(error):  # nbclient waits for outputs only after the reply, so the cell is done
                 raise LostMessageError(str(error)) from error
             raise
 

@@ -15,6 +15,7 @@ _HOME = {
     "Skeleton": "videos",
     "ClipSampler": "videos",
     "FrameSampler": "videos",
+    "LazyClipSampler": "lazy",
 }
 __all__ = list(_HOME)
 

@@ -7,6 +7,9 @@
 | E03 fine-tuning on frames | `finetune` |
 | E04 nearest-neighbour retrieval | `retrieval_topk` |
 | E05 linear and two-layer probes | `linear_probe`, `mlp_probe` |
+| E06 several labels at once | `finetune_multilabel`, `presence` |
+| E07 detection | `finetune_detector`, `detection_map`, `proposals`, `windows` |
+| E08 segmentation | `finetune_segmenter`, `mean_iou`, `class_iou`, `class_masks` |
 | E09 ten similar, ten dissimilar | `similarity_benchmark`, `ten_ten_score` |
 | V01, V02 | `self_similarity`, `stripe_contrast`; `mean_images`, `gradient_energy` |
 | C4.2 | `embedding_angle`, `circular_correlation`, `cross_group_share` |
@@ -18,8 +21,11 @@
 | how sure | `bootstrap_interval`, `paired_bootstrap`, `wilson_interval` |
 """
 
+from .boxes import decode_boxes, encode_boxes, paired_iou, proposals, windows
+from .detection import DetectionResult, Detections, FastRCNN, detection_map, finetune_detector
 from .extraction import extract
 from .finetuning import FinetuneResult, Supervised, finetune, reset_weights
+from .multilabel import Multilabel, MultilabelResult, finetune_multilabel, presence
 from .parts import limb_correct, nearest_pose, pcp
 from .pose import (
     PoseBenchmark,
@@ -43,30 +49,46 @@ from .retrieval import (
     self_similarity,
 )
 from .saliency import energy_inside, grad_cam, guided_backpropagation, input_gradient, pointing_game
+from .segmentation import FCN, SegmentationResult, class_iou, class_masks, finetune_segmenter, mean_iou
 from .similarity import SimilarityBenchmark, phase_gap, similarity_benchmark, ten_ten_score
 from .statistics import Interval, bootstrap_interval, paired_bootstrap, wilson_interval
 from .structure import circular_correlation, embedding_angle, gradient_energy, mean_images, stripe_contrast
 from .video_saliency import video_saliency
 
 __all__ = [
+    "FCN",
+    "DetectionResult",
+    "Detections",
+    "FastRCNN",
     "FinetuneResult",
     "Interval",
     "MaskScore",
+    "Multilabel",
+    "MultilabelResult",
     "PoseBenchmark",
     "ProbeResult",
+    "SegmentationResult",
     "SimilarityBenchmark",
     "Supervised",
     "average_precision",
     "bootstrap_interval",
     "candidate_similarity",
     "circular_correlation",
+    "class_iou",
+    "class_masks",
     "copy_first",
     "cross_group_share",
+    "decode_boxes",
+    "detection_map",
     "embedding_angle",
+    "encode_boxes",
     "energy_inside",
     "extract",
     "factor_r2",
     "finetune",
+    "finetune_detector",
+    "finetune_multilabel",
+    "finetune_segmenter",
     "grad_cam",
     "gradient_energy",
     "group_result",
@@ -80,11 +102,13 @@ __all__ = [
     "mask_iou",
     "mean_average_precision",
     "mean_images",
+    "mean_iou",
     "mlp_probe",
     "nearest",
     "nearest_pose",
     "normalise_joints",
     "paired_bootstrap",
+    "paired_iou",
     "pck",
     "pcp",
     "phase_gap",
@@ -93,6 +117,8 @@ __all__ = [
     "pose_auc",
     "pose_benchmark",
     "precision_at_k",
+    "presence",
+    "proposals",
     "query_auc",
     "rank_auc",
     "relative_movement",
@@ -104,4 +130,5 @@ __all__ = [
     "ten_ten_score",
     "video_saliency",
     "wilson_interval",
+    "windows",
 ]

@@ -148,3 +148,27 @@ def finetune(
     if test_groups is not None:
         result = group_result(result, test_labels, test_groups)
     return FinetuneResult(result.accuracy, history.frame, result, model)
+
+
+def train_on(
+    model: nn.Module,
+    images: torch.Tensor,
+    *truth: torch.Tensor,
+    generator: torch.Generator,
+    batch: int,
+    device,
+    **options,
+) -> "pd.DataFrame":
+    """Train ``model`` on random batches of ``images`` and of each ``truth`` (N, …); loss and parts of each step.
+
+    The images may lie on another device than ``device``, where the batches are. options: as for `training.fit`.
+    """
+    from ..training import fit
+
+    check_positive("batch", batch)
+
+    def batches(draw: torch.Generator):
+        pick = torch.randint(len(images), (batch,), generator=draw)
+        return tuple(each[pick.to(each.device)].to(device) for each in (images, *truth))
+
+    return fit(model, batches, generator=generator, device=device, **options).frame

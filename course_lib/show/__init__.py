@@ -19,6 +19,7 @@ from .plots import (
     ranks,
     similarity_matrix,
 )
+from .pretext import sample_rows
 from .recurrent import cnn_lstm_wiring, gates_on_clip, lstm_cell, unrolled_rnn
 from .style import OKABE_ITO, Figure, colour, display_figure, new_figure, png_bytes
 from .surfaces import OPTIMISERS, descent, panels, standings
@@ -72,6 +73,7 @@ __all__ = [
     "ranks",
     "response_maps",
     "saliency_rows",
+    "sample_rows",
     "shuffle_explorer",
     "shuffle_figure",
     "similarity_matrix",

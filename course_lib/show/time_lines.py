@@ -184,7 +184,10 @@ def _gif(panels, height, fps) -> bytes:
     every = Image.new("RGB", (sheets[0].width, sheets[0].height * length))
     for t, sheet in enumerate(sheets):
         every.paste(sheet, (0, t * sheet.height))
-    palette = every.quantize(96, Image.Quantize.MEDIANCUT)
+    palette = every.quantize(64, Image.Quantize.MEDIANCUT)
+    colours = np.reshape(palette.getpalette()[: 3 * 64], (-1, 3))
+    colours[colours.sum(1).argmax()] = 255  # the paper between the pictures: white, not the mean of all light colours
+    palette.putpalette(colours.flatten().tolist())
     coded = [sheet.quantize(palette=palette, dither=Image.Dither.NONE) for sheet in sheets]
     out = io.BytesIO()
     coded[0].save(out, format="GIF", save_all=True, append_images=coded[1:], duration=round(1000 / fps), loop=0)

@@ -79,7 +79,7 @@ def test_figures_say_in_words_what_they_show(chapter):
 @each_lesson
 def test_its_claims_are_tested_and_no_others(chapter):
     code = "\n".join(cell.source for cell in notebooks.code_cells(notebooks.read(chapter.path)))
-    named = set(re.findall(r"""["']([A-Z]\d+\.\d+[a-z]?)["']""", code))
+    named = set(re.findall(r"""["']((?:\d-)?[A-Z]\d+\.\d+[a-z]?)["']""", code))
     assert named == {claim.id for claim in Ledger().of(chapter.number)}
 
 

@@ -11,8 +11,8 @@ from course_lib import training
 from course_lib.data import ClipSampler, load
 from course_lib.evaluation import bootstrap_interval, extract, nearest
 from course_lib.methods import TemporalTransformations
-from course_lib.methods.pretext import ClipOrder, PlaybackRate
-from course_lib.models import R3D
+from course_lib.methods.pretext import PlaybackRate
+from course_lib.models import C3D
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
@@ -45,7 +45,8 @@ def make_up(recording):
 
 def backbone(seed=0):
     torch.manual_seed(seed)
-    return R3D(8, (1, 1, 1), stem_kernel=(3, 5, 5))
+    sizes = {"clip_length": LENGTH, "image_size": SIZE, "norm": "batch", "dropout": 0.0}
+    return C3D(64, width=8, blocks=(1, 1, 1, 1), dense=1, **sizes)
 
 
 def trained(method, videos, *, frames, steps, batch=6, lr=3e-3):
@@ -85,48 +86,53 @@ def answers(logits, labels):
 
 
 def test_temporal_transformations_are_told_apart_in_real_clips(actions):
+    """At one of two speeds, or shuffled? And the features know the recording, of eight."""
     train, test = actions
-    method = TemporalTransformations(backbone(), length=LENGTH, max_kappa=1)
-    loss = trained(method, train, frames=16, steps=120)
+    method = TemporalTransformations(backbone(), ("speed", "random"), length=LENGTH, max_kappa=1)
+    loss = trained(method, train, frames=16, steps=200)
     generator = torch.Generator().manual_seed(2)
     starts, owner = spread_clips(test, 16, 12)
     with torch.inference_mode():
         shown, targets = method.pretext(test.gather(starts[:, None] + torch.arange(16)), generator)
         correct = answers(method(shown)["motion"], targets["motion"])
-    interval = bootstrap_interval(correct, generator, groups=owner.repeat_interleave(4))
-    print("temporal transformations", loss.iloc[[24, -1]].tolist(), interval, method.chance)
+    interval = bootstrap_interval(correct, generator, groups=owner.repeat_interleave(2))
     found, of = same_recording(method.backbone, train, test)
     same = bootstrap_interval(found, generator, groups=of)
-    floor = same_recording(backbone(1), train, test)[0].mean()
-    print("same recording", same, "untrained", floor, "chance", 1 / len(train))
+    print("temporal transformations", loss.iloc[[24, -1]].tolist(), interval, same)
+    print("untrained", same_recording(backbone(1), train, test)[0].mean())
+    assert loss.iloc[-1] < loss.iloc[24] - 0.2
+    assert interval.low > method.chance, interval
+    assert same.low > 2 / len(train), same
 
 
-@pytest.mark.parametrize("task", ["rate", "order"])
-def test_surveyed_tasks_are_learned_from_real_clips(actions, task):
+def test_the_playback_rate_is_told_in_real_clips(actions):
     train, test = actions
-    make = {
-        "rate": lambda: PlaybackRate(backbone(), rates=(1, 3), length=LENGTH),
-        "order": lambda: ClipOrder(backbone(), snippets=2, frames=LENGTH, gap=2, dropout=0.0),
-    }
-    method = make[task]()
-    loss = trained(method, train, frames=24, steps=120)
+    method = PlaybackRate(backbone(), rates=(1, 3), length=LENGTH)
+    loss = trained(method, train, frames=24, steps=200)
     generator = torch.Generator().manual_seed(2)
     starts, owner = spread_clips(test, 24, 12)
     with torch.inference_mode():
         shown, labels = method.pretext(test.gather(starts[:, None] + torch.arange(24)), generator)
         correct = answers(method(shown), labels)
     interval = bootstrap_interval(correct, generator, groups=owner.repeat_interleave(2))
-    print(task, loss.iloc[[24, -1]].tolist(), interval, method.chance)
+    print("rate", loss.iloc[[24, -1]].tolist(), interval)
+    assert loss.iloc[-1] < loss.iloc[24] - 0.05
+    assert interval.low > method.chance, interval
 
 
 def test_persons_are_found_again(make_up):
-    method = TemporalTransformations(backbone(), length=LENGTH, max_kappa=1)
-    loss = trained(method, make_up, frames=16, steps=120)
-    generator = torch.Generator().manual_seed(2)
-    middle = make_up.starts[:-1, None] + torch.arange(8, 8 + LENGTH)
-    clips, group, own = make_up.gather(middle), make_up.video["group"], torch.arange(38)
+    """Nineteen persons do the same; the other clip of the same person is the nearest far more often than by chance.
+
+    Random weights do this better, as looks tell persons apart and this task does not ask for looks.
+    """
+    method = TemporalTransformations(backbone(), ("speed", "random"), length=LENGTH, max_kappa=1)
+    trained(method, make_up, frames=16, steps=100)
+    group, own = make_up.video["group"], torch.arange(38)
+    clips = make_up.gather(make_up.starts[:-1, None] + torch.arange(8, 8 + LENGTH))
+    hits = {}
     for name, net in {"trained": method.backbone, "untrained": backbone(1)}.items():
-        x = extract(net, clips)
-        hit = group[nearest(x, x, 1, query_groups=own, gallery_groups=own)[:, 0]] == group
-        print(name, bootstrap_interval(hit.float(), generator, groups=group), "chance", 1 / 37)
-    print(loss.iloc[[24, -1]].tolist())
+        features = extract(net, clips)
+        other = nearest(features, features, 1, query_groups=own, gallery_groups=own)[:, 0]
+        hits[name] = bootstrap_interval((group[other] == group).float(), torch.Generator().manual_seed(3), groups=group)
+    print("persons", hits)
+    assert hits["trained"].low > 3 / 37, hits

@@ -152,3 +152,4 @@ def main(folder: Path):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     main(Path(sys.argv[1]))
+    torch.distributed.destroy_process_group()  # its threads may otherwise abort a process that ends before them

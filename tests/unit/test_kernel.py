@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import nbformat
 import papermill
@@ -79,19 +80,39 @@ def test_a_cell_has_the_time_of_its_preset(path, attempts, given, environment, l
     assert attempts.calls[0]["execution_timeout"] == limit
 
 
-@pytest.mark.parametrize(
-    ("state", "message", "lost"),
-    [("idle", "timed out", True), ("busy", "timed out", False), ("busy", "Timeout waiting for IOPub output", True)],
-)
-def test_only_an_idle_kernel_has_lost_a_message(monkeypatch, state, message, lost):
-    def time_out(client, **_):
+def time_out(state):
+    async def run():
+        client = kernel.NotebookClient(SimpleNamespace(nb=new_notebook()))
         client.kernel_state = state
-        raise CellTimeoutError(message)
+        await client._async_handle_timeout(1, new_code_cell("1"))
 
-    monkeypatch.setattr(PapermillNotebookClient, "execute", time_out)
-    client = kernel.NotebookClient.__new__(kernel.NotebookClient)
-    with pytest.raises(kernel.LostMessageError if lost else CellTimeoutError):
-        kernel.NotebookClient.execute(client)
+    asyncio.run(run())
+
+
+def test_only_an_idle_kernel_has_lost_a_message():
+    with pytest.raises(kernel.LostMessageError):
+        time_out("idle")
+    with pytest.raises(CellTimeoutError):
+        time_out("busy")
+
+
+def test_outputs_that_do_not_come_are_lost(monkeypatch):
+    def without_outputs(client, **_):
+        raise CellTimeoutError("Timeout waiting for IOPub output")
+
+    monkeypatch.setattr(PapermillNotebookClient, "execute", without_outputs)
+    with pytest.raises(kernel.LostMessageError):
+        kernel.NotebookClient.execute(kernel.NotebookClient.__new__(kernel.NotebookClient))
+
+
+def test_a_cell_that_takes_too_long_is_not_executed_again(tmp_path):
+    """Its kernel is shut down, and says that it is idle before it goes."""
+    slow = new_notebook(cells=[new_code_cell("import time; time.sleep(20)")])
+    slow.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(slow, tmp_path / "slow.ipynb")
+    options = {"engine_name": kernel.ENGINE, "kernel_name": "python3", "progress_bar": False, "execution_timeout": 2}
+    with pytest.raises(CellTimeoutError):
+        papermill.execute_notebook(tmp_path / "slow.ipynb", tmp_path / "out.ipynb", **options)
 
 
 def test_a_reply_is_seen_although_a_send_used_up_its_signal():

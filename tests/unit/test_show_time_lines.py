@@ -84,6 +84,7 @@ def test_a_clip_and_its_map_play_side_by_side():
     bright[2:, 8:] = 1
     frames, info = moving(show.animate(clip, {"map": bright}, fps=4))
     assert len(frames) == 6
+    assert (frames[:, 0] == 1).all()  # white paper
     assert info["loop"] == 0
     assert info["duration"] == 250
     side = frames.shape[1] - 22
@@ -137,20 +138,20 @@ def test_wrong_animations_are_named(call, message):
 
 
 @pytest.mark.parametrize(
-    "model",
+    "make",
     [
-        C3D(8, width=4, blocks=(1, 1), dense=1, clip_length=8, image_size=16, norm="batch"),
-        R3D(width=4, blocks=(1, 1)),
-        R2Plus1D(width=4, blocks=(1, 1)),
+        lambda: C3D(8, width=4, blocks=(1, 1), dense=1, clip_length=8, image_size=16, norm="batch"),
+        lambda: R3D(width=4, blocks=(1, 1)),
+        lambda: R2Plus1D(width=4, blocks=(1, 1)),
     ],
     ids=["C3D", "R3D", "R2Plus1D"],
 )
-def test_saliency_is_the_guided_gradient_without_the_median_of_its_frame(model, generator):
-    clips = torch.rand(2, 8, 3, 16, 16, generator=generator)
-    found = video_saliency(model, clips, 1)
+def test_saliency_is_the_guided_gradient_without_the_median_of_its_frame(make, generator):
+    model, clips = make(), torch.rand(2, 8, 3, 16, 16, generator=generator)
+    found = video_saliency(model, clips)
     assert found.shape == (2, 8, 16, 16)
     with guided_backpropagation(model):
-        gradient = input_gradient(model, clips, 1, signed=True)
+        gradient = input_gradient(model, clips, signed=True)
     assert torch.isfinite(gradient).all()
     assert gradient.abs().sum() > 0
     one = gradient[1, 3]

@@ -152,19 +152,20 @@ def test_probes_overfit_one_batch(kind, options, moving_dots, generator):
     assert_overfits_one_batch(kind(net(size=32), length=LENGTH, **options), batch, steps=30)
 
 
-def test_a_dot_that_moves_on_is_synchronised_and_put_in_order(moving_dots, held_out_dots):
-    for method, length in (
-        (Synchronisation(net(6, 32), length=6, max_offset=2, freeze=False), 10),
-        (BeforeAfter(net(6, 32), length=6, freeze=False), 14),
-    ):
-        batches = ClipSampler(moving_dots, batch=16, length=length)
-        training.fit(method, batches, steps=60, generator=torch.Generator().manual_seed(1), lr=3e-3, progress=False)
-        draws = torch.Generator().manual_seed(2)
-        with torch.inference_mode():
-            parts = method.training_loss(ClipSampler(held_out_dots, batch=128, length=length)(draws), draws)
-        assert float(parts["accuracy"]) > method.chance + 0.2
-        if "error" in parts:
-            assert float(parts["error"]) < method.chance_error - 0.3
+@pytest.mark.parametrize(
+    ("kind", "options", "length"), [(Synchronisation, {"max_offset": 2}, 10), (BeforeAfter, {}, 14)]
+)
+def test_a_dot_that_moves_on_is_synchronised_and_put_in_order(kind, options, length, moving_dots, held_out_dots):
+    small = R3D(width=8, blocks=(1,), stem_kernel=(3, 3, 3), stem_stride=(1, 4, 4))
+    method = kind(small, length=6, size=32, freeze=False, **options)
+    batches = ClipSampler(moving_dots, batch=12, length=length)
+    training.fit(method, batches, steps=60, generator=torch.Generator().manual_seed(1), lr=3e-3, progress=False)
+    draws = torch.Generator().manual_seed(2)
+    with torch.inference_mode():
+        parts = method.training_loss(ClipSampler(held_out_dots, batch=128, length=length)(draws), draws)
+    assert float(parts["accuracy"]) > method.chance + 0.25, parts
+    if "error" in parts:
+        assert float(parts["error"]) < method.chance_error - 0.3, parts
 
 
 # --- still videos ---

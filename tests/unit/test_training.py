@@ -113,19 +113,42 @@ def test_callbacks_see_every_step_after_its_update():
     assert calls == [(step, True, ["accuracy", "loss"], True) for step in range(3)]
 
 
-def test_three_dimensional_convolutions_are_trained_too(generator):
-    class Volume(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv3d(1, 2, 3)
+class Volume(nn.Module):
+    """Two layers of 3-D kernels, the second on two frames: deeper in time than what it sees."""
 
-        def training_loss(self, batch, generator):
-            return {"loss": self.conv(batch).square().mean()}
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv3d(1, 4, 3, stride=(2, 1, 1), padding=1), nn.ReLU(), nn.Conv3d(4, 2, 3, padding=1)
+        )
+        self.seen = []
 
-    before = (method := Volume()).conv.weight.detach().clone()
-    clips = torch.rand(2, 1, 4, 4, 4)
-    training.fit(method, lambda g: clips, steps=1, generator=generator, progress=False)
-    assert not torch.equal(method.conv.weight, before)
+    def training_loss(self, batch, generator):
+        maps = self.conv(batch)
+        self.seen.append(maps.dtype)
+        return {"loss": maps.float().square().mean()}
+
+
+def volume(precision, generator):
+    torch.manual_seed(0)
+    method, clips = Volume(), torch.rand(2, 1, 4, 6, 6, generator=generator.manual_seed(0))
+    options = {"steps": 3, "generator": generator, "precision": precision, "progress": False}
+    before = weights(method)
+    training.fit(method, lambda g: clips, **options)
+    assert all(not torch.equal(value, before[key]) for key, value in weights(method).items())
+    return method
+
+
+def test_three_dimensional_kernels_are_trained_in_fp32_and_channels_last(generator):
+    """In bf16 the gradient of the second layer would be memory that nobody wrote."""
+    asked, full = volume("bf16-mixed", generator), volume("32-true", generator)
+    assert asked.seen == [torch.float32] * 3
+    assert_identical(weights(asked), weights(full))
+    for layer in (asked.conv[0], asked.conv[2]):
+        assert layer.weight.is_contiguous(memory_format=torch.channels_last_3d)
+    for device, precision in (("cpu", "32-true"), ("cuda", "bf16-mixed"), (torch.device("cuda:1"), "bf16-mixed")):
+        assert training.safe_precision(asked, device, "bf16-mixed") == precision
+    assert training.safe_precision(make(), "cpu", "bf16-mixed") == "bf16-mixed"
 
 
 def test_it_ends_in_eval_mode():

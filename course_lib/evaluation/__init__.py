@@ -15,8 +15,12 @@
 | C4.2 | `embedding_angle`, `circular_correlation`, `cross_group_share` |
 | V04, 1-V4, 1-V5 saliency | `input_gradient`, `grad_cam`, `guided_backpropagation`; `energy_inside`, `pointing_game` |
 | 1-V5 saliency of clips | `video_saliency` |
+| 1-E1 each layer, conv1 … conv5 | `extract_layers` |
+| 1-E9 k nearest neighbours, leaving one out | `knn_loocv` |
+| 1-E11 texture bias | `texture_probe` |
 | mean average precision | `average_precision` (labels), `mean_average_precision`, `precision_at_k` (retrieval) |
 | correspondence: masks and key-points carried through a video | `mask_iou` (J), `pck`; floor `copy_first` |
+| how a representation fills its space, collapse | `alignment`, `uniformity`, `effective_rank`, `feature_spread` |
 | known factors, invariance | `factor_r2`, `relative_movement` |
 | how sure | `bootstrap_interval`, `paired_bootstrap`, `wilson_interval` |
 """
@@ -25,6 +29,8 @@ from .boxes import decode_boxes, encode_boxes, paired_iou, proposals, windows
 from .detection import DetectionResult, Detections, FastRCNN, detection_map, finetune_detector
 from .extraction import extract
 from .finetuning import FinetuneResult, Supervised, finetune, reset_weights
+from .layers import extract_layers
+from .loocv import knn_loocv
 from .multilabel import Multilabel, MultilabelResult, finetune_multilabel, presence
 from .parts import limb_correct, nearest_pose, pcp
 from .pose import (
@@ -53,6 +59,8 @@ from .segmentation import FCN, SegmentationResult, class_iou, class_masks, finet
 from .similarity import SimilarityBenchmark, phase_gap, similarity_benchmark, ten_ten_score
 from .statistics import Interval, bootstrap_interval, paired_bootstrap, wilson_interval
 from .structure import circular_correlation, embedding_angle, gradient_energy, mean_images, stripe_contrast
+from .texture import texture_probe
+from .uniformity import alignment, effective_rank, feature_spread, uniformity
 from .video_saliency import video_saliency
 
 __all__ = [
@@ -70,6 +78,7 @@ __all__ = [
     "SegmentationResult",
     "SimilarityBenchmark",
     "Supervised",
+    "alignment",
     "average_precision",
     "bootstrap_interval",
     "candidate_similarity",
@@ -80,11 +89,14 @@ __all__ = [
     "cross_group_share",
     "decode_boxes",
     "detection_map",
+    "effective_rank",
     "embedding_angle",
     "encode_boxes",
     "energy_inside",
     "extract",
+    "extract_layers",
     "factor_r2",
+    "feature_spread",
     "finetune",
     "finetune_detector",
     "finetune_multilabel",
@@ -96,6 +108,7 @@ __all__ = [
     "input_gradient",
     "joint_distance",
     "knn_classify",
+    "knn_loocv",
     "limb_correct",
     "linear_probe",
     "map_points",
@@ -128,6 +141,8 @@ __all__ = [
     "similarity_benchmark",
     "stripe_contrast",
     "ten_ten_score",
+    "texture_probe",
+    "uniformity",
     "video_saliency",
     "wilson_interval",
     "windows",

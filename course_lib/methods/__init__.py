@@ -1,8 +1,11 @@
 """One file per method; each can be read alone: the source and the idea, the pretext construction, the loss."""
 
+from .artifacts import LocalAutoencoder, LocalDetector, SpottingArtifacts
 from .autoencoder import Autoencoder
 from .gan import GAN, discriminator_loss, generator_loss, gradient_penalty
+from .image_transformations import ImageTransformations
 from .joint_permutation import JointPermutation
+from .limited_context import LimitedContext, paste
 from .order_prediction import OrderPrediction
 from .spatial_permutation import SpatialPermutation
 from .temporal_permutation import TemporalPermutation
@@ -14,9 +17,14 @@ __all__ = [
     "Autoencoder",
     "BeforeAfter",
     "GAN",
+    "ImageTransformations",
     "JointPermutation",
+    "LimitedContext",
+    "LocalAutoencoder",
+    "LocalDetector",
     "OrderPrediction",
     "SpatialPermutation",
+    "SpottingArtifacts",
     "Synchronisation",
     "TemporalPermutation",
     "TemporalTransformations",
@@ -25,6 +33,7 @@ __all__ = [
     "generator_loss",
     "gradient_penalty",
     "kl_to_standard_normal",
+    "paste",
     "reparameterise",
     "still",
 ]

@@ -8,6 +8,7 @@ from .fcn import bilinear_upsampling, convolutionalise, fully_convolutional
 from .fusion import LRCN, EarlyFusion, LateFusion, SingleFrame, SlowFusion, TemporalPooling
 from .gan import Discriminator, Generator
 from .i3d import I3D, InflatedFrames, inflate
+from .inpainting import Inpainter, PatchDiscriminator
 from .receptive_field import ReceptiveField, Window, influence, output_size, receptive_field, windows
 from .recurrent import CnnLstm
 from .resnet import ResidualBlock, SmallResNet
@@ -29,7 +30,9 @@ __all__ = [
     "EarlyFusion",
     "Generator",
     "InflatedFrames",
+    "Inpainter",
     "LateFusion",
+    "PatchDiscriminator",
     "R2Plus1D",
     "ReceptiveField",
     "ResidualBlock",

@@ -37,6 +37,33 @@ def held_out_accuracy(method, batches, repeats=4):
     return float(torch.stack(values).mean())
 
 
+def numbered(batch, frames, size=16):
+    """Clips whose red tells the frame's number and green the video's, in steps of 1/256."""
+    clips = torch.zeros(batch, frames, 3, size, size)
+    clips[:, :, 0] = torch.arange(frames)[None, :, None, None] / 256
+    clips[:, :, 1] = torch.arange(batch)[:, None, None, None] / 256
+    return clips
+
+
+def one_step(method, batches, lr, *, optimiser=torch.optim.AdamW):
+    """Parts of the loss of one step in bf16, after which the first kernel has moved and all weights are finite."""
+    kernel = next(weight for weight in method.parameters() if weight.ndim >= 4 and weight.requires_grad)
+    before = kernel.detach().clone()
+    history = training.fit(
+        method,
+        batches if callable(batches) else lambda _: batches,
+        steps=1,
+        generator=torch.Generator().manual_seed(0),
+        optimiser=optimiser,
+        lr=lr,
+        precision="bf16-mixed",
+        progress=False,
+    )
+    assert not torch.equal(before, kernel.detach())
+    assert all(weight.isfinite().all() for weight in method.parameters())
+    return history.frame.iloc[0]
+
+
 def frozen_clips(batch, frames):
     """A sampler of clips in which nothing changes: ``frames`` times the same noise."""
 

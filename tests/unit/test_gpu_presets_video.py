@@ -8,8 +8,9 @@ from functools import partial
 
 import pytest
 import torch
+from learning import one_step
 
-from course_lib import evaluation, training
+from course_lib import evaluation
 from course_lib.methods import (
     JointPermutation,
     OrderPrediction,
@@ -22,26 +23,7 @@ from course_lib.models import C3D, R3D, AlexNet, R2Plus1D, SmallResNet
 from course_lib.runtime import settings_for
 from course_lib.transforms import maximal_hamming_set
 
-ADAMW = partial(torch.optim.AdamW, betas=(0.9, 0.99))  # 001, section 5.2.3
-
-
-def step(method, batch, lr):
-    """Losses of one step, after which the first kernel has moved."""
-    kernel = next(weight for weight in method.parameters() if weight.ndim >= 4)
-    before = kernel.detach().clone()
-    history = training.fit(
-        method,
-        lambda _: batch,
-        steps=1,
-        generator=torch.Generator().manual_seed(0),
-        optimiser=ADAMW,
-        lr=lr,
-        precision="bf16-mixed",
-        progress=False,
-    )
-    assert not torch.equal(before, kernel.detach())
-    assert all(weight.isfinite().all() for weight in method.parameters())
-    return history.frame.iloc[0]
+step = partial(one_step, optimiser=partial(torch.optim.AdamW, betas=(0.9, 0.99)))  # 001, section 5.2.3
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from learning import assert_overfits_one_batch
+from learning import assert_overfits_one_batch, numbered
 
 from course_lib import training
 from course_lib.data.videos import ClipSampler
@@ -15,14 +15,6 @@ LENGTH = 8
 
 def net(length=LENGTH, size=16):
     return C3D(16, width=4, blocks=(1, 1), dense=1, clip_length=length, image_size=size, norm="batch", dropout=0.0)
-
-
-def numbered(batch, frames, size=16):
-    """Clips whose red tells the frame's number and green the video's, in steps of 1/256."""
-    clips = torch.zeros(batch, frames, 3, size, size)
-    clips[:, :, 0] = torch.arange(frames)[None, :, None, None] / 256
-    clips[:, :, 1] = torch.arange(batch)[:, None, None, None] / 256
-    return clips
 
 
 def read(shown):

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from learning import assert_overfits_one_batch
+from learning import assert_overfits_one_batch, numbered
 
 from course_lib import training
 from course_lib.data.lazy import LazyClips, LazyClipSampler
@@ -19,14 +19,6 @@ def net(size=16, width=4, features=16):
     return C3D(
         features, width=width, blocks=(1, 1, 1), dense=1, clip_length=16, image_size=size, norm="batch", dropout=0.0
     )
-
-
-def numbered(batch, frames, size=16):
-    """Clips in which red tells the frame's number and green the video's, each in steps of 1/256."""
-    clips = torch.zeros(batch, frames, 3, size, size)
-    clips[:, :, 0] = torch.arange(frames)[None, :, None, None] / 256
-    clips[:, :, 1] = torch.arange(batch)[:, None, None, None] / 256
-    return clips
 
 
 def read(shown):

@@ -1,13 +1,9 @@
 """Several processes train as one: the same batch, shared out; gradients and losses averaged (``torchrun``, gloo)."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 import several_processes
 import torch
+from launching import one_and_two, what_was_seen
 from safetensors.torch import load_file
 from several_processes import STEPS
 
@@ -16,22 +12,12 @@ RUNS = ["one", "two", "one resumed", "two resumed"]
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Number of processes → where each rank wrote what it saw. One process is this one."""
-    found = {number: tmp_path_factory.mktemp(f"processes{number}") for number in (1, 2)}
-    several_processes.main(found[1])
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [*launch, several_processes.__file__, str(found[2])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return found
+    return one_and_two(several_processes, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def seen(folders):
-    """What one process saw, and what each of two did."""
-    files = [folders[1] / "seen.0.json", folders[2] / "seen.0.json", folders[2] / "seen.1.json"]
-    return [json.loads(file.read_text()) for file in files]
+    return what_was_seen(folders)
 
 
 @pytest.mark.parametrize("name", RUNS)

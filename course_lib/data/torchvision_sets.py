@@ -25,7 +25,8 @@ def open_torchvision(
     ``size``.
 
     splits: for each split the arguments of the torchvision class. max_videos: so many images, evenly spread
-    over the set. Where a target is one integer it is ``video["label"]``. The folders of COURSE_DATA are
+    over the set. Where a target is one integer it is ``video["label"]``; a row of zeros and ones is
+    ``video["attributes"]``, as in the world of scenes. The folders of COURSE_DATA are
     looked into before anything is downloaded; torchvision verifies its downloads itself (MD5). Raises
     ValueError for an unknown split, `FetchError` if the set is not there and cannot be downloaded.
     """
@@ -39,21 +40,36 @@ def open_torchvision(
 
         images = _images(dataset, arguments)
         count = len(images) if max_videos is None else min(max_videos, len(images))
-        labels = []
+        labels, attributes = [], []
         chosen = (i * len(images) // count for i in range(count))
         for index in tqdm(chosen, total=count, desc=dataset, unit="image", disable=not progress):
             image, target = images[index]
             pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None]
             writer.append(fit_frames(pixels, size, fit))
-            single = isinstance(target, int) or (isinstance(target, torch.Tensor) and target.ndim == 0)
-            labels.append(int(target) if single and target >= 0 else None)  # STL-10 marks unlabelled by -1
-        return {"labels": labels, "classes": list(getattr(images, "classes", []))}
+            parts = [torch.as_tensor(p) for p in _parts(target) if isinstance(p, (int, torch.Tensor))]
+            labels.append(next((int(p) for p in parts if p.ndim == 0 and p >= 0), None))  # STL-10: unlabelled is -1
+            attributes += [p.tolist() for p in parts if p.ndim == 1]
+        asked = [name for name in getattr(images, "attr_names", []) if name]  # CelebA's line of names ends in a space
+        return {
+            "labels": labels,
+            "classes": list(getattr(images, "classes", [])),
+            "attributes": attributes,
+            "attribute_names": asked,
+        }
 
     key = {"dataset": dataset, "arguments": arguments, "fit": fit, "max_videos": max_videos}
     frames, about = decoded_once(dataset.lower(), key, (3, size, size), fill, cache=cache)
     video = {} if None in about["labels"] else {"label": torch.tensor(about["labels"])}
     names = {"label": tuple(map(str, about["classes"]))} if video and about["classes"] else {}
+    if about.get("attributes"):  # sets decoded by an older version have none
+        video["attributes"] = torch.tensor(about["attributes"])
+        names["attributes"] = tuple(about["attribute_names"])
     return VideoSet(dataset.lower(), frames, torch.arange(len(frames) + 1), video=video, names=names)
+
+
+def _parts(target) -> tuple:
+    """What torchvision gives beside a picture: one thing, or a tuple where several were asked for."""
+    return target if isinstance(target, tuple) else (target,)
 
 
 def _images(dataset: str, arguments: dict):

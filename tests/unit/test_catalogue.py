@@ -1,10 +1,12 @@
 """The catalogue: every name loads or says how to get it; the five kinds; what is unknown is met with help."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +15,7 @@ from test_fetching import make_archive
 
 from course_lib import data
 from course_lib.data import catalogue, worlds
+from course_lib.data.arrays import open_faces
 from course_lib.data.catalogue import Catalogue, fetch, load
 from course_lib.data.fetching import FetchError
 from course_lib.data.video import fit_frames
@@ -216,6 +219,154 @@ def test_a_torchvision_set_is_videos_of_one_frame(use, monkeypatch):
         load("pictures", split="val")
     with pytest.raises(ValueError, match="generated|fetched by torchvision"):
         fetch("pictures")
+
+
+def test_an_array_in_a_package_is_read_as_pictures(tmp_path, use, monkeypatch):
+    """The faces, as the shipped catalogue has them but for the file: half grey faces, black background."""
+    pictures = np.zeros((200, 25, 25))
+    pictures[:100] = np.linspace(0, 1, 100)[:, None, None]
+    np.save(tmp_path / "lfw_subset.npy", pictures)
+    archive = make_archive(
+        tmp_path / "p.zip", [("skimage/data/lfw_subset.npy", (tmp_path / "lfw_subset.npy").read_bytes())]
+    )
+    monkeypatch.setattr("course_lib.data.packages.find_file", lambda package, file: archive.as_uri())
+    shipped = (DATASETS / "catalogue.toml").read_text(encoding="utf-8")
+    table = shipped[shipped.index("[faces]") : shipped.index("[mirror_mouse]")]
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    table = re.sub("(?m)^sha256 = .*$", f'sha256 = "{sha256}"', table)
+    use(table)
+    train, test, everything = (
+        load("faces", split=split, size=25, progress=False) for split in ("train", "test", "all")
+    )
+    assert (len(train), len(test), len(everything)) == (140, 60, 200)
+    assert train.names["label"] == ("no face", "face")
+    for part, faces in ((train, range(70)), (test, range(70, 100)), (everything, range(100))):
+        assert part.frames.shape[1:] == (3, 25, 25)
+        assert part.frames[: len(faces), 0, 0, 0].tolist() == [round(255 * i / 99) for i in faces]
+        assert part.frames[len(faces) :].max() == 0
+        assert part.video["label"].tolist() == [1] * len(faces) + [0] * len(faces)
+    assert load("faces", size=32, progress=False).frames.shape == (140, 3, 32, 32)
+    with pytest.raises(ValueError, match="split is 'val'; allowed: train, test, all"):
+        load("faces", split="val")
+    with pytest.raises(ValueError, match="option of 'faces' is 'fold'"):
+        load("faces", fold=1)
+    np.save(tmp_path / "lfw_subset.npy", pictures[:10])
+    with pytest.raises(FetchError, match=r"lfw_subset.npy holds an array of \(10, 25, 25\)"):
+        open_faces(tmp_path)
+    (tmp_path / "lfw_subset.npy").write_bytes(b"no array")
+    with pytest.raises(FetchError, match="lfw_subset.npy cannot be read"):
+        open_faces(tmp_path)
+    use(table.replace('reader = "faces"', 'reader = "fases"'))
+    with pytest.raises(ValueError, match="reader is 'fases'.*faces"):
+        load("faces")
+
+
+def test_the_faces_are_those_of_scikit_image(tmp_path):
+    skimage_data = pytest.importorskip("skimage.data")
+    try:
+        known = skimage_data.lfw_subset()
+    except (OSError, ModuleNotFoundError):  # some packagers leave the data out
+        pytest.skip("lfw_subset.npy is not in the installed package")
+    np.save(tmp_path / "lfw_subset.npy", known)
+    faces = open_faces(tmp_path, "all", 25)
+    assert np.abs(faces.frames[:, 1].numpy() / 255 - known).max() <= 0.5 / 255 + 1e-6
+
+
+# -- torchvision's own sets, from local files in their own formats --------------------------------------------
+
+
+def write_cifar10(root):
+    """Two batches of training and one of testing: pickled dictionaries, as the real ones."""
+    import pickle
+
+    from torchvision.datasets import CIFAR10
+
+    folder = root / CIFAR10.base_folder
+    folder.mkdir(parents=True)
+    for name, labels in (("data_batch_1", [0, 1]), ("data_batch_2", [2, 3]), ("test_batch", [4, 5])):
+        data = np.stack([np.full(3072, 10 * label, dtype=np.uint8) for label in labels])
+        (folder / name).write_bytes(pickle.dumps({"data": data, "labels": labels}))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [f"class {i}" for i in range(10)]}))
+
+
+def write_stl10(root):
+    from torchvision.datasets import STL10
+
+    folder = root / STL10.base_folder
+    folder.mkdir(parents=True)
+    for name, count in (("train", 4), ("test", 2), ("unlabeled", 3)):
+        data = np.zeros((count, 3, 96, 96), dtype=np.uint8)
+        data[:, :, :, :48] = 10 * np.arange(count, dtype=np.uint8)[:, None, None, None]  # columns first in the file
+        data.transpose(0, 1, 3, 2).tofile(folder / f"{name}_X.bin")
+        if name != "unlabeled":
+            (np.arange(count, dtype=np.uint8) % 10 + 1).tofile(folder / f"{name}_y.bin")
+    (folder / "class_names.txt").write_text("\n".join(f"class {i}" for i in range(10)))
+
+
+def write_celeba(root):
+    folder = root / "celeba" / "img_align_celeba"
+    folder.mkdir(parents=True)
+    files = [f"{i:06d}.jpg" for i in range(1, 8)]
+    attributes = ("Bald", "Eyeglasses", "Smiling")
+    lines = {
+        "list_eval_partition.txt": [],
+        "identity_CelebA.txt": [],
+        "list_attr_celeba.txt": ["7", " ".join(attributes) + " "],
+    }
+    for i, file in enumerate(files):
+        Image.new("RGB", (178, 218), (20 * i, 0, 0)).save(folder / file, quality=95)
+        lines["list_eval_partition.txt"].append(f"{file} {(0, 0, 0, 1, 1, 2, 2)[i]}")
+        lines["identity_CelebA.txt"].append(f"{file} {(7, 7, 9, 3, 5, 4, 4)[i]}")
+        lines["list_attr_celeba.txt"].append(f"{file} {1 if i % 2 else -1} -1 {1 if i > 2 else -1}")
+    for needed in ("list_bbox_celeba.txt", "list_landmarks_align_celeba.txt"):
+        numbers = " ".join(["1"] * (4 if "bbox" in needed else 10))
+        lines[needed] = ["7", "a b c d", *(f"{file} {numbers}" for file in files)]
+    for name, rows in lines.items():
+        (root / "celeba" / name).write_text("\n".join(rows) + "\n")
+
+
+@pytest.fixture
+def local_sets(tmp_path, monkeypatch):
+    """CIFAR-10, STL-10 and CelebA in COURSE_DATA, tiny; that the files are not the real ones is overlooked."""
+    from torchvision import datasets
+
+    for kind, write in (
+        (datasets.CIFAR10, write_cifar10),
+        (datasets.STL10, write_stl10),
+        (datasets.CelebA, write_celeba),
+    ):
+        write(tmp_path / "data")
+        monkeypatch.setattr(kind, "_check_integrity", lambda self: True)
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *given: True)
+    names = ["data_batch_1", "data_batch_2"]
+    monkeypatch.setattr(datasets.CIFAR10, "train_list", [[name, ""] for name in names])
+
+
+def test_cifar10_and_stl10_through_their_names(local_sets):
+    train, test = (load("cifar10", split=split, size=32, progress=False) for split in ("train", "test"))
+    assert train.video["label"].tolist() == [0, 1, 2, 3]
+    assert train.frames[:, :, 5, 5].tolist() == [[10 * i] * 3 for i in range(4)]
+    assert test.video["label"].tolist() == [4, 5]
+    assert train.names["label"][2] == "class 2"
+    for split, count in (("train", 4), ("test", 2), ("unlabelled", 3)):
+        pictures = load("stl10", split=split, size=96, progress=False)
+        assert len(pictures) == count
+        assert pictures.frames[:, 0, 90, 3].tolist() == [10 * i for i in range(count)]
+        assert pictures.frames[..., 50:].max() == 0
+        assert ("label" in pictures.video) == (split != "unlabelled")
+
+
+def test_celeba_with_who_and_with_attributes(local_sets):
+    for split, people in (("train", [7, 7, 9]), ("validation", [3, 5]), ("test", [4, 4])):
+        assert load("celeba", split=split, size=24, progress=False).video["label"].tolist() == people
+    for split, bald, smiling in (("train", [0, 1, 0], [0, 0, 0]), ("test", [1, 0], [1, 1])):
+        faces = load("celeba", split=split, size=24, progress=False)
+        assert faces.frames.shape == (len(bald), 3, 24, 24)
+        assert faces.names["attributes"] == ("Bald", "Eyeglasses", "Smiling")
+        assert faces.video["attributes"].tolist() == [[b, 0, s] for b, s in zip(bald, smiling, strict=True)]
+    few = load("celeba", size=24, max_videos=1, progress=False)
+    assert few.video["attributes"].shape == (1, 3)
+    assert few.frames[0, 0, 12, 12] < 10
 
 
 # -- a catalogue file that is wrong --------------------------------------------------------------------------

@@ -198,3 +198,21 @@ def test_of_the_worlds_only_those_count_whose_name_stands_in_the_code_or_the_pre
     file = course / "course_lib" / "data" / "worlds" / "grasp.py"
     file.write_text("def grasp():\n    return 3\n")
     assert hash_of(course) != before
+
+
+def test_of_the_ways_to_open_data_only_those_count_that_a_named_dataset_takes(course):
+    library = course / "course_lib" / "data"
+    (library / "catalogue.py").write_text(
+        "def load(name):\n    from . import openers\n    return getattr(openers, 'open_' + kind(name))\n"
+    )
+    openers = library / "openers.py"
+    code = "def open_path():\n    return 1\n\ndef open_torchvision():\n    return 1\n"
+    openers.write_text(code)
+    (course / "datasets").mkdir(exist_ok=True)
+    (course / "datasets" / "catalogue.toml").write_text("[stl10]\nkind = 'torchvision'\n[ucf101]\nkind = 'path'\n")
+    write(course, [*CELLS, "from course_lib import data\ndata.load('stl10')"])
+    before = hash_of(course)
+    openers.write_text(code.replace("open_path():\n    return 1", "open_path():\n    return 2"))
+    assert hash_of(course) == before
+    openers.write_text(code.replace("open_torchvision():\n    return 1", "open_torchvision():\n    return 2"))
+    assert hash_of(course) != before

@@ -14,6 +14,7 @@
 | V01, V02 | `self_similarity`, `stripe_contrast`; `mean_images`, `gradient_energy` |
 | C4.2 | `embedding_angle`, `circular_correlation`, `cross_group_share` |
 | V04, 1-V4, 1-V5 saliency | `input_gradient`, `grad_cam`, `guided_backpropagation`; `energy_inside`, `pointing_game` |
+| 1-V2 patches that a unit answers to | `favourite_patches` |
 | 1-V5 saliency of clips | `video_saliency` |
 | 1-E1 each layer, conv1 … conv5 | `extract_layers` |
 | 1-E9 k nearest neighbours, leaving one out | `knn_loocv` |
@@ -28,6 +29,7 @@
 from .boxes import decode_boxes, encode_boxes, paired_iou, proposals, windows
 from .detection import DetectionResult, Detections, FastRCNN, detection_map, finetune_detector
 from .extraction import extract
+from .favourites import favourite_patches
 from .finetuning import FinetuneResult, Supervised, finetune, reset_weights
 from .layers import extract_layers
 from .loocv import knn_loocv
@@ -97,6 +99,7 @@ __all__ = [
     "extract_layers",
     "factor_r2",
     "feature_spread",
+    "favourite_patches",
     "finetune",
     "finetune_detector",
     "finetune_multilabel",

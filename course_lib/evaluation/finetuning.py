@@ -83,6 +83,17 @@ def reset_weights(module: nn.Module, generator: torch.Generator, *, keep: str | 
     return module
 
 
+def partial_copy(backbone: nn.Module, keep: str | None, generator: torch.Generator) -> nn.Module:
+    """A copy of ``backbone`` with the weights of its part ``keep`` (a dotted name) and all others drawn anew.
+
+    None keeps every weight, and draws nothing from ``generator``. Raises ValueError for a part that is not there.
+    """
+    if keep is not None and keep not in dict(backbone.named_modules()):
+        raise ValueError(f"keep is {keep!r}; {type(backbone).__name__} has {[n for n, _ in backbone.named_children()]}")
+    copied = copy.deepcopy(backbone)
+    return copied if keep is None else reset_weights(copied, generator, keep=keep)
+
+
 def finetune(
     backbone: nn.Module,
     images: torch.Tensor,
@@ -109,8 +120,6 @@ def finetune(
     video's frames, accuracy is per video. flip off where left and right matter. The backbone given is not
     changed. Raises ValueError for labels that do not fit or an unknown ``keep``.
     """
-    from ..training import fit
-
     labels = as_integers("labels", labels, len(images))
     test_labels = as_integers("test_labels", test_labels, len(test_images))
     classes, target = labels.unique(return_inverse=True)
@@ -120,34 +129,15 @@ def finetune(
             f"labels has classes {classes.tolist()}, test_labels also {unseen}; "
             "it takes two or more, all of them in labels"
         )
-    if keep is not None and keep not in dict(backbone.named_modules()):
-        raise ValueError(f"keep is {keep!r}; {type(backbone).__name__} has {[n for n, _ in backbone.named_children()]}")
-    check_positive("batch", batch)
-    copied = copy.deepcopy(backbone)
-    if keep is not None:
-        reset_weights(copied, generator, keep=keep)
-    model = Supervised(copied, len(classes), flip=flip)
+    model = Supervised(partial_copy(backbone, keep, generator), len(classes), flip=flip)
     reset_weights(model, generator, keep="backbone")
-
-    def batches(draw: torch.Generator):
-        pick = torch.randint(len(images), (batch,), generator=draw)
-        return images[pick.to(images.device)].to(device), target[pick].to(device)
-
-    history = fit(
-        model,
-        batches,
-        steps=steps,
-        lr=lr,
-        generator=generator,
-        device=device,
-        precision=precision,
-        progress=progress,
-    )
+    options = {"device": device, "precision": precision, "progress": progress}
+    curve = train_on(model, images, target, generator=generator, steps=steps, batch=batch, lr=lr, **options)
     scores = extract(model, test_images, device=device, precision=precision)
     result = ProbeResult.of(scores, classes, test_labels)
     if test_groups is not None:
         result = group_result(result, test_labels, test_groups)
-    return FinetuneResult(result.accuracy, history.frame, result, model)
+    return FinetuneResult(result.accuracy, curve, result, model)
 
 
 def train_on(

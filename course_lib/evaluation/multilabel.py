@@ -4,7 +4,6 @@ Seed 000, section 3.4.2, Table 3.6, left column: a picture shows any number of c
 probability of its own.
 """
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ..checks import check_positive
 from .conv_maps import check_pictures
 from .extraction import extract
-from .finetuning import Supervised, reset_weights, train_on
+from .finetuning import Supervised, partial_copy, reset_weights, train_on
 from .ranking import average_precision
 
 if TYPE_CHECKING:
@@ -90,12 +89,8 @@ def finetune_multilabel(
     test_labels = _as_presence("test_labels", test_labels, len(test_images))
     if labels.shape[1] != test_labels.shape[1]:
         raise ValueError(f"labels has {labels.shape[1]} classes, test_labels {test_labels.shape[1]}; they must agree")
-    if keep is not None and keep not in dict(backbone.named_modules()):
-        raise ValueError(f"keep is {keep!r}; {type(backbone).__name__} has {[n for n, _ in backbone.named_children()]}")
-    copied = copy.deepcopy(backbone)
-    if keep is not None:
-        reset_weights(copied, generator, keep=keep)
-    model = reset_weights(Multilabel(copied, labels.shape[1], flip=flip), generator, keep="backbone")
+    model = Multilabel(partial_copy(backbone, keep, generator), labels.shape[1], flip=flip)
+    reset_weights(model, generator, keep="backbone")
     options = {"device": device, "precision": precision, "progress": progress}
     curve = train_on(model, images, labels, generator=generator, steps=steps, batch=batch, lr=lr, **options)
     scores = extract(model, test_images, **options)

@@ -5,12 +5,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from .core import Attempt, CheckResult, Wrong, compare, run
-
-
-def _number(answer):
-    """A number as a tensor; whatever else it is stays, for `compare` to judge."""
-    return torch.tensor(answer) if isinstance(answer, int | float) else answer
+from .core import Attempt, CheckResult, Wrong, as_scalar, compare, run
 
 
 def check_enqueue(function: Callable) -> CheckResult:
@@ -43,7 +38,7 @@ def check_enqueue(function: Callable) -> CheckResult:
                 }
                 compare(answer[0], right, f"the queue after batch {turn + 1}", mistakes)
                 compare(
-                    _number(answer[1]),
+                    as_scalar(answer[1]),
                     torch.tensor(after),
                     "oldest",
                     {
@@ -80,9 +75,9 @@ def check_uniformity(function: Callable) -> CheckResult:
                 "The factor 2 in the exponent is missing.": of(squared, 1),
                 "The logarithm is missing.": of(squared).exp(),
             }
-            compare(_number(attempt(features)), of(squared), "the uniformity", mistakes)
+            compare(as_scalar(attempt(features)), of(squared), "the uniformity", mistakes)
         same = torch.ones(6, 3)
-        compare(_number(attempt(same)), torch.tensor(0.0), "the uniformity of a collapsed network", {})
+        compare(as_scalar(attempt(same)), torch.tensor(0.0), "the uniformity of a collapsed network", {})
         return "0 when collapsed, and the lower the more even"
 
     return run(function, "uniformity(features)", judge)
@@ -122,7 +117,7 @@ def check_supcon(function: Callable) -> CheckResult:
                     similar, among=~same & ~itself
                 ),
             }
-            compare(_number(attempt(z, labels, tau)), loss(similar), "the loss", mistakes)
+            compare(as_scalar(attempt(z, labels, tau)), loss(similar), "the loss", mistakes)
         return "with one positive for each row this is NT-Xent"
 
     return run(function, "supcon(z, labels, tau)", judge)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from .core import Attempt, CheckResult, Wrong, compare, run
+from .core import Attempt, CheckResult, Wrong, as_scalar, compare, run
 
 
 def check_hide(function: Callable) -> CheckResult:
@@ -115,12 +115,7 @@ def check_loocv(function: Callable) -> CheckResult:
                 ),
                 "These are the least similar rows.": share(-cosine),
             }
-            answer = attempt(features, labels)
-            if isinstance(answer, int | float):
-                answer = torch.tensor(float(answer))
-            if isinstance(answer, torch.Tensor) and answer.numel() == 1:
-                answer = answer.reshape(()).float()
-            compare(answer, share(cosine), "the share", mistakes)
+            compare(as_scalar(attempt(features, labels)), share(cosine), "the share", mistakes)
         return "no row voted for itself."
 
     return run(function, "loocv(features, labels)", judge)

@@ -152,6 +152,14 @@ def same(one, two) -> bool:
     return fits and torch.allclose(one.detach().cpu().double(), two.double(), atol=1e-5)
 
 
+def as_scalar(answer):
+    """A number, or a tensor of one value, as a tensor without dimensions; all else stays, for `compare` to judge."""
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        return torch.tensor(answer)
+    one = isinstance(answer, torch.Tensor) and answer.numel() == 1
+    return answer.reshape(()) if one else answer
+
+
 def compare(answer, expected: torch.Tensor, what: str, mistakes: Mapping[str, torch.Tensor] | None = None) -> None:
     """Raise `Wrong` unless ``answer`` has the expected values; with a hint when it is one of the known
     mistakes.

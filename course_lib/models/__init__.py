@@ -3,7 +3,7 @@
 from .alexnet import AlexNet, SmallAlexNet, alexnet_classifier
 from .autoencoders import ConvDecoder, ConvEncoder
 from .c3d import C3D, TemporalBranches
-from .cost import cost
+from .cost import cost, largest_tensor
 from .fcn import bilinear_upsampling, convolutionalise, fully_convolutional
 from .fusion import LRCN, EarlyFusion, LateFusion, SingleFrame, SlowFusion, TemporalPooling
 from .gan import Discriminator, Generator
@@ -52,6 +52,7 @@ __all__ = [
     "fully_convolutional",
     "inflate",
     "influence",
+    "largest_tensor",
     "mid_planes",
     "output_size",
     "receptive_field",

@@ -5,7 +5,7 @@ globally.
 from .convolution import response_maps, sliding_window
 from .generative import picture_rows, point_clouds
 from .images import contact_sheet, filters, grid, neighbours, permutations, skeletons, strip
-from .measuring import heat_table, interval_rows, rank_chart, saliency_rows
+from .measuring import heat_table, interval_rows, named_points, rank_chart, saliency_rows
 from .networks import computation_graph, fully_connected
 from .plots import (
     bars,
@@ -21,7 +21,7 @@ from .plots import (
 )
 from .pretext import sample_rows
 from .recurrent import cnn_lstm_wiring, gates_on_clip, lstm_cell, unrolled_rnn
-from .style import OKABE_ITO, Figure, colour, display_figure, new_figure, png_bytes
+from .style import OKABE_ITO, Figure, colour, colours, display_figure, new_figure, png_bytes
 from .surfaces import OPTIMISERS, descent, panels, standings
 from .tables import Scoreboard, Table, beside_seed, verdicts
 from .time_lines import Animation, animate, time_lines
@@ -41,6 +41,7 @@ __all__ = [
     "beside_seed",
     "cnn_lstm_wiring",
     "colour",
+    "colours",
     "computation_graph",
     "confusion",
     "contact_sheet",
@@ -61,6 +62,7 @@ __all__ = [
     "interval_rows",
     "lines",
     "lstm_cell",
+    "named_points",
     "neighbour_browser",
     "neighbours",
     "new_figure",

@@ -69,9 +69,8 @@ def picture_rows(rows: Mapping[str, object], *, titles=None, title: str = "", al
     if len(set(sizes.values())) > 1:
         raise ValueError(f"rows has shapes {sizes}; it takes the same (K, C, H, W) for every row")
     images = torch.stack([images.detach().cpu().float() for images in rows.values()])
-    figure = strip(images, rows=list(rows), titles=titles or [""] * images.shape[1], title=title, alt=alt)
-    figure.axes[0].set_xlabel("")  # a strip's columns are moments; these are not
-    return figure
+    titles = titles or [""] * images.shape[1]
+    return strip(images, rows=list(rows), titles=titles, xlabel="", title=title, alt=alt)
 
 
 def _points(argument: str, values) -> np.ndarray:

@@ -119,6 +119,7 @@ def strip(
     rows: Sequence[str] | None = None,
     titles: Sequence | None = None,
     borders: Sequence[Sequence[str | None]] | None = None,
+    xlabel: str = "position in the clip (frames)",
     title: str = "",
     alt: str | None = None,
 ) -> Figure:
@@ -126,6 +127,7 @@ def strip(
 
     clips: (T, C, H, W) or (B, T, C, H, W), uint8 or float in [0, 1]. rows: a label for each clip. titles: a
     label for each position in time (1 … T when not given). borders: a colour or None for each frame, (B, T).
+    xlabel: what the columns are.
     """
     clips = torch.as_tensor(clips)
     pixels = as_pixels("clips", clips[None] if clips.ndim == 4 else clips, 5)
@@ -135,11 +137,13 @@ def strip(
     alt = (
         alt or f"{title or 'Frames in time order'}: {count} clip(s) of {length} frames. {'; '.join(filter(None, rows))}"
     )
-    figure = new_figure(alt, WIDTH, _height(count, length, pixels, label_inches=0.9 if title else 0.6))
+    labels = 0.15 + 0.2 * any(titles) + 0.25 * bool(xlabel) + 0.3 * bool(title)  # inches
+    figure = new_figure(alt, WIDTH, _height(count, length, pixels, label_inches=labels))
     mosaic = _Mosaic(figure.subplots(), pixels)
+    mosaic.axes.set_anchor("N")
     mosaic.label_rows(rows)
-    mosaic.label_columns(titles)
-    mosaic.axes.set_xlabel("position in the clip (frames)")
+    mosaic.label_columns(titles if any(titles) else [])
+    mosaic.axes.set_xlabel(xlabel)
     mosaic.axes.xaxis.set_label_position("bottom")
     for row, line in enumerate(borders or []):
         for column, dye in enumerate(line):

@@ -42,7 +42,10 @@ def rank_chart(table: pd.DataFrame, *, xlabel: str = "", title: str = "", alt: s
 
 @styled
 def heat_table(table: pd.DataFrame, *, label: str, low: float = 0.0, high: float = 1.0, title: str = "", alt=None):
-    """A table of numbers (rows by columns) with a colour behind each, from ``low`` (white) to ``high`` (dark)."""
+    """A table of numbers (rows by columns) with a colour behind each, from ``low`` (white) to ``high`` (dark).
+
+    Numbers have two decimals; one where ``high`` is above 10 (per cent).
+    """
     values = table.to_numpy(dtype=float)
     if table.empty or not np.isfinite(values).all() or not low < high:
         raise ValueError(f"table is {table.shape}, low {low!r}, high {high!r}; it takes finite numbers and low < high")
@@ -52,7 +55,7 @@ def heat_table(table: pd.DataFrame, *, label: str, low: float = 0.0, high: float
     image = axes.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         dark = (value - low) / (high - low) > 0.6
-        text = f"{value:.2f}".replace("-0.00", "0.00")
+        text = f"{value:.1f}" if high > 10 else f"{value:.2f}".replace("-0.00", "0.00")
         axes.text(column, row, text, ha="center", va="center", color="white" if dark else "black")
     axes.set_xticks(range(table.shape[1]), [str(name) for name in table])
     axes.set_yticks(range(table.shape[0]), [str(name) for name in table.index])
@@ -60,6 +63,44 @@ def heat_table(table: pd.DataFrame, *, label: str, low: float = 0.0, high: float
     axes.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes, label=label, fraction=0.05).outline.set_visible(False)
     axes.set_title(title)
+    return figure
+
+
+@styled
+def named_points(
+    points: Mapping[str, tuple[float, float]],
+    *,
+    shades: Mapping[str, float],
+    label: str,
+    xlabel: str,
+    ylabel: str,
+    high: float = 1.0,
+    title: str = "",
+    alt: str | None = None,
+) -> Figure:
+    """Named points in the plane, e.g. two measures of each network; the darker, the higher a third measure.
+
+    points: name → (x, y). shades: name → third measure, from 0 (white) to ``high``; label: what it is. A name stands on
+    the side of its point that is away from the nearest other point. Raises ValueError for fewer than two points.
+    """
+    places = np.array(list(points.values()), dtype=float).reshape(len(points), -1)
+    if len(places) < 2 or places.shape[1] != 2 or not np.isfinite(places).all():
+        raise ValueError(f"points has the shape {places.shape}; it takes two or more finite points (x, y)")
+    told = "; ".join(f"{name}: {x:.2f}, {y:.2f}" for name, (x, y) in points.items())
+    figure = new_figure(alt or f"{title or f'{ylabel} over {xlabel}'}. {told}", WIDTH, 4.8)
+    axes = figure.subplots()
+    dyes = [shades.get(name, 0.0) for name in points]
+    dots = axes.scatter(*places.T, c=dyes, cmap="Blues", vmin=0, vmax=high, s=90, edgecolors="black", zorder=3)
+    scaled = places / np.maximum(np.ptp(places, axis=0), 1e-12)
+    apart = np.linalg.norm(scaled[:, None] - scaled, axis=2) + np.diag([np.inf] * len(places))
+    for name, place, away in zip(points, places, scaled - scaled[apart.argmin(1)], strict=True):
+        right, up = np.where(away > 0, 9, -9)
+        side = "left" if right > 0 else "right"
+        axes.annotate(name, place, (right, up), textcoords="offset points", ha=side, va="center", fontsize=10)
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.margins(x=0.25, y=0.12)
+    axes.grid()
+    figure.colorbar(dots, ax=axes, label=label)
     return figure
 
 

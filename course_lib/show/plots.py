@@ -10,9 +10,10 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.ticker import MaxNLocator
 
 from .images import as_pixels, check_labels
-from .style import GREY, OKABE_ITO, WIDTH, Figure, colour, new_figure, styled
+from .style import GREY, OKABE_ITO, WIDTH, Figure, colour, colours, new_figure, styled
 
 Values = float | Sequence[float]  # one number, or one for each seed
+_HATCHES = (None, "//", "..", "\\\\", "xx", "++", "--")
 
 
 def interval(values: Values, confidence: float = 0.95) -> tuple[float, float, float]:
@@ -47,7 +48,7 @@ def similarity_matrix(matrix, *, fps: float | None = None, title: str = "", alt:
     alt = alt or f"{title or 'Similarity of all pairs of frames'}: red high, blue low. " + ", ".join(
         filter(None, squares)
     )
-    figure = new_figure(alt, WIDTH if len(squares) > 1 else 4.6, 4.2 if len(squares) < 3 else 3.2)
+    figure = new_figure(alt, WIDTH if len(squares) > 1 else 4.6, {1: 4.2, 2: 3.8}.get(len(squares), 3.2))
     unit, scale = ("time (s)", 1 / fps) if fps else ("frame", 1.0)
     for axes, (name, square) in zip(figure.subplots(1, len(squares), squeeze=False)[0], squares.items(), strict=True):
         low, high = np.percentile(square, (2, 98))
@@ -147,14 +148,14 @@ def curves(
             )
     panels = ["loss"] + ["accuracy"] * any("accuracy" in frame for frame in frames.values())
     figure = new_figure("", WIDTH if len(panels) > 1 else WIDTH / 2, 3.1)
-    ends = []
+    ends, dyes = [], colours(frames)
     for axes, column in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for number, (name, frame) in enumerate(frames.items()):
             if column not in frame:
                 continue
             rows = frame.dropna(subset=[column])
             steps = rows.get("step", rows.index)
-            dye = colour(name) if name else OKABE_ITO["blue"]
+            dye = dyes[name] if name else OKABE_ITO["blue"]
             style = ("-", "--", "-.", ":")[number % 4]
             if smooth > 1:
                 axes.plot(steps, rows[column], color=dye, alpha=0.25, lw=1)
@@ -169,8 +170,13 @@ def curves(
             axes.set_ylim(min(0.0 if chance is None or chance < 0.3 else 0.3, float(line.min())), 1.02)
             if chance is not None:
                 axes.axhline(chance, color=GREY, ls=":", label=f"chance {chance:.2g}")
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="best")
+    entries = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in figure.axes]
+    handles = {text: handle for entry in entries for handle, text in entry}  # each name once, under the panels
+    if handles:
+        room, widths = 95 * figure.get_figwidth(), [60 + 7 * len(name) for name in handles]  # roughly, in pixels
+        columns = len(handles) if sum(widths) < room else max(1, int(room / max(widths)))
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns)
+        figure.set_figheight(3.1 + 0.2 * -(-len(handles) // columns))
     if title:
         figure.suptitle(title)
     figure.alt = alt or f"{title or 'Training curves'}: {'; '.join(ends)}" + (
@@ -188,13 +194,16 @@ def bars(
     ceiling: float | None = None,
     floor_name: str = "random floor",
     ceiling_name: str = "supervised ceiling",
+    plain: bool = False,
+    dyes: Mapping[str, str] | None = None,
     title: str = "",
     alt: str | None = None,
 ) -> Figure:
     """A bar for each method: the mean over seeds, its 95 % interval, and the seeds as dots.
 
     values: method → one number, or one for each seed. label: what is measured, with its unit. floor, ceiling:
-    dashed reference lines.
+    dashed reference lines. Of methods that share a colour all but the first are hatched. plain: one colour for all,
+    where the bars are conditions of one method. dyes: colours of single bars, where a colour says something else.
     """
     if not values:
         raise ValueError("values is empty; it takes at least one method")
@@ -202,15 +211,20 @@ def bars(
     told = ", ".join(f"{method} {mean:.3g}" for method, (mean, _, _) in summary.items())
     figure = new_figure(alt or f"{title or label}: {told}", WIDTH, 1.1 + 0.42 * len(values))
     axes = figure.subplots()
-    far = max([high for _, _, high in summary.values()] + [x for x in (ceiling, floor) if x is not None] + [0.0])
+    highest = [max(high, *np.atleast_1d(values[method])) for method, (_, _, high) in summary.items()]
+    far = max(highest + [x for x in (ceiling, floor) if x is not None] + [0.0])
     near = min([low for _, low, _ in summary.values()] + [0.0])
     box = {
         "facecolor": "#FFFFFFD0",
         "edgecolor": "none",
         "pad": 0.6,
     }  # keeps numbers readable on reference lines
+    drawn = []
     for row, (method, (mean, low, high)) in enumerate(summary.items()):
-        axes.barh(row, mean, color=colour(method), height=0.62, alpha=0.85)
+        dye = (dyes or {}).get(method, OKABE_ITO["blue"] if plain else colour(method))
+        hatch = None if plain or dyes else _HATCHES[drawn.count(dye) % len(_HATCHES)]
+        drawn.append(dye)
+        axes.barh(row, mean, color=dye, height=0.62, alpha=0.85, hatch=hatch, edgecolor="white", lw=0)
         numbers = np.atleast_1d(np.asarray(values[method], dtype=float))
         if len(numbers) > 1:
             axes.errorbar(mean, row, xerr=[[mean - low], [high - mean]], color="black", capsize=4, lw=1.6)
@@ -224,7 +238,7 @@ def bars(
                 zorder=3,
             )
         axes.text(
-            max(high, mean) + (far - near) * 0.012,
+            max(high, *numbers) + (far - near) * 0.012,
             row,
             f"{mean:.3g}",
             va="center",
@@ -262,15 +276,15 @@ def grouped_bars(
     told = "; ".join(f"{method}: " + ", ".join(f"{k} {v:.3g}" for k, v in table[method].items()) for method in table)
     figure = new_figure(alt or f"{title or label} – {told}", WIDTH, 3.6)
     axes = figure.subplots()
-    width = 0.84 / len(table.columns)
+    width, dyes = 0.84 / len(table.columns), colours(map(str, table))
     for number, method in enumerate(table):
         places = np.arange(len(table)) + (number - (len(table.columns) - 1) / 2) * width
-        hatch = (None, "//", "..", "\\\\", "xx", "++", "--")[number % 7]
+        hatch = _HATCHES[number % len(_HATCHES)]
         axes.bar(
             places,
             table[method],
             width * 0.92,
-            color=colour(str(method)),
+            color=dyes[str(method)],
             label=str(method),
             hatch=hatch,
             edgecolor="white",
@@ -281,7 +295,11 @@ def grouped_bars(
     axes.grid(axis="y")
     if chance is not None:
         axes.axhline(chance, color=GREY, ls=":", label=f"chance {chance:.2g}")
-    figure.legend(loc="outside upper center", ncols=min(5, len(table.columns) + (chance is not None)))
+    handles, names = axes.get_legend_handles_labels()
+    if chance is not None:  # the line of chance comes last
+        handles, names = handles[1:] + handles[:1], names[1:] + names[:1]
+    columns = 6 if sum(map(len, names)) < 55 else 5
+    figure.legend(handles, names, loc="outside upper center", ncols=min(columns, len(names)))
     if title:
         axes.set_title(title)
     return figure
@@ -294,16 +312,21 @@ def lines(
     xlabel: str,
     ylabel: str,
     chance: float | None = None,
+    chance_name: str = "chance",
     log: bool = False,
     title: str = "",
     alt: str | None = None,
 ) -> Figure:
-    """A line for each column (a method) of ``table`` over its index, e.g. top-k accuracy over k."""
+    """A line for each column (a method) of ``table`` over its index, e.g. top-k accuracy over k.
+
+    chance: a dotted line, called ``chance_name``. log: the index on a logarithmic axis.
+    """
     if table.empty:
         raise ValueError("table is empty; it takes at least one row and one column")
     told = ", ".join(f"{method} from {table[method].iloc[0]:.3g} to {table[method].iloc[-1]:.3g}" for method in table)
     figure = new_figure(alt or f"{title or ylabel} over {xlabel}: {told}", WIDTH, 3.4)
     axes = figure.subplots()
+    dyes = colours(map(str, table))
     for number, method in enumerate(table):
         marker, style = "osD^vPX"[number % 7], ("-", "--", "-.", ":")[number % 4]
         axes.plot(
@@ -313,11 +336,13 @@ def lines(
             marker=marker,
             mec="black",
             mew=0.6,
-            color=colour(str(method)),
+            color=dyes[str(method)],
             label=str(method),
         )
     if chance is not None:
-        axes.axhline(chance, color=GREY, ls=":", label=f"chance {chance:.2g}")
+        axes.axhline(chance, color=GREY, ls=":", label=f"{chance_name} {chance:.2g}")
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, chance - 0.04 * (high - low)), high)  # not on the frame
     if log:
         axes.set_xscale("log")
     axes.set_xticks(table.index, [f"{x:g}" for x in table.index])

@@ -223,7 +223,7 @@ def cnn_lstm_wiring(
         span = max(np.abs(values).max(), 1e-9)
         extent = (0.5, length + 0.5, len(keep) + 0.5, 0.5)
         axes.imshow(values[:, keep].T, extent=extent, aspect="auto", cmap="RdBu_r", vmin=-span, vmax=span)
-        axes.set_ylabel(f"{name}\n({len(keep)} of {values.shape[1]})")
+        axes.set_ylabel(f"{name}\n({len(keep)} of {values.shape[1]};\nred +, blue −)", fontsize=9)
         axes.set_yticks([])
     rows[3].bar(np.arange(1, length + 1), scores, color=OKABE_ITO["orange"], width=0.7)
     rows[3].axhline(0.5, color=GREY, ls=":")

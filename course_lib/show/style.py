@@ -2,8 +2,9 @@
 return.
 
 Colours are those of Okabe and Ito (2008), which people with any common form of colour blindness can tell
-apart. A method keeps its colour in all chapters. Figures never enter pyplot's list, so a notebook cannot show
-one twice.
+apart, and five shades of them. A method keeps its colour in all chapters; methods of one chapter differ, or, where
+a chapter has more of them than there are colours, `bars` hatches the second of a colour. Figures never enter
+pyplot's list, so a notebook cannot show one twice.
 """
 
 import base64
@@ -11,8 +12,10 @@ import html
 import io
 import re
 import zlib
+from collections.abc import Iterable
 
 import matplotlib
+import matplotlib.axes
 import matplotlib.figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -26,30 +29,41 @@ OKABE_ITO = {
     "vermillion": "#D55E00",
     "purple": "#CC79A7",
 }
+# Shades of sky blue, green, blue, vermillion and purple, farther from each other and from all of the above than these
+# are among themselves, for normal sight and each form of colour blindness.
+SHADES = {
+    "pale blue": "#C4E5F7",
+    "pine": "#00573F",
+    "navy": "#00283E",
+    "brown": "#4B2100",
+    "plum": "#854F6D",
+}
 GREY = "#8C8C8C"
 GOOD, BAD = (
     OKABE_ITO["blue"],
     OKABE_ITO["vermillion"],
 )  # always with a word, a sign or a line style beside them
 
-METHOD_COLOURS = {
-    "ours": OKABE_ITO["vermillion"],
-    "temporalpermutation": OKABE_ITO["vermillion"],
-    "lstmpermutation": OKABE_ITO["vermillion"],
-    "random": GREY,
-    "randominit": GREY,
-    "randomweights": GREY,
-    "chance": GREY,
-    "supervised": OKABE_ITO["black"],
-    "imagenet": OKABE_ITO["sky blue"],
-    "cliquecnn": OKABE_ITO["blue"],
-    "hoglda": OKABE_ITO["orange"],
-    "exemplarsvm": OKABE_ITO["yellow"],
-    "exemplarcnn": OKABE_ITO["green"],
-    "shufflelearn": OKABE_ITO["purple"],
-    "shuffleandlearn": OKABE_ITO["purple"],
+_METHODS = {  # colour: who has it; two names in one row are akin, or are never in one figure
+    "black": "supervised, labels, labelsframes",
+    "orange": "hoglda, rotation, rot, joint",
+    "sky blue": "imagenet, counting, swav, arrowoftime, multiclass, temporal, artifacts",
+    "green": "exemplarcnn, colourregression, mocov2, colourisation, serial, rotlci",
+    "yellow": "exemplarsvm, contextadversary, cubicpuzzles",
+    "blue": "cliquecnn, colour, simclr, playbackrate, spatial, warp",
+    "vermillion": "ours, srpwyes, temporalpermutation, lstmpermutation, temporalcoherence",
+    "purple": "shufflelearn, shuffleandlearn, position, byol, lci",
+    "pale blue": "splitbrain, cycletracking, binary",
+    "pine": "jigsaw, mocov1, cliporder, hog",
+    "navy": "exemplar, npid, orderprediction, opn",
+    "brown": "context, cpc, denseprediction, supervisedelsewhere",
+    "plum": "deepcluster, simsiam, oddoneout, warplci, gtnn",
 }
+METHOD_COLOURS = {
+    method: (OKABE_ITO | SHADES)[name] for name, methods in _METHODS.items() for method in methods.split(", ")
+} | dict.fromkeys(("random", "randominit", "randomweights", "randomframes", "chance"), GREY)
 _FOR_OTHERS = [OKABE_ITO[name] for name in ("sky blue", "green", "purple", "orange", "blue")]
+_SPARE = [SHADES[name] for name in ("plum", "pine", "brown", "navy")]  # where one figure has more than five such
 
 STYLE = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same picture on every machine
@@ -75,20 +89,53 @@ WIDTH = 8.0  # inches: the width of a notebook's output at 100 dots per inch
 DPI = 100
 
 
+def _key(method: str) -> str:
+    return re.sub(r"\(.*?\)|[^a-z0-9]", "", method.lower())
+
+
 def colour(method: str) -> str:
     """The colour of a method, the same in every figure of every chapter.
 
     Case, spaces, punctuation and remarks in brackets do not matter ("Exemplar-SVM" is "exemplar svm"). A name
     that the table does not list gets one of five colours from its letters, so it too keeps its colour.
     """
-    key = re.sub(r"\(.*?\)|[^a-z0-9]", "", method.lower())
+    key = _key(method)
     return METHOD_COLOURS.get(key) or _FOR_OTHERS[zlib.crc32(key.encode()) % len(_FOR_OTHERS)]
 
 
+class _Axes(matplotlib.axes.Axes):
+    legend = styled(matplotlib.axes.Axes.legend)
+
+
+def colours(methods: Iterable[str]) -> dict[str, str]:
+    """The colours of the methods of one figure: name → colour.
+
+    As `colour`, but a name that has its colour from its letters takes the next free one when another method of the
+    figure has that already.
+    """
+    key_of = {method: _key(method) for method in methods}
+    found = {key: METHOD_COLOURS[key] for key in key_of.values() if key in METHOD_COLOURS}
+    for method, key in key_of.items():
+        if key not in found:
+            own = colour(method)
+            place = _FOR_OTHERS.index(own)
+            turns = [*_FOR_OTHERS[place:], *_FOR_OTHERS[:place], *_SPARE]
+            found[key] = next((dye for dye in turns if dye not in found.values()), own)
+    return {method: found[key] for method, key in key_of.items()}
+
+
 class Figure(matplotlib.figure.Figure):
-    """A matplotlib figure with a description, ``alt``; a notebook shows it once, and the description with it."""
+    """A matplotlib figure with a description, ``alt``; a notebook shows it once, and the description with it.
+
+    Its axes and legends are in the course's style, whoever draws them.
+    """
 
     alt: str = ""
+    legend = styled(matplotlib.figure.Figure.legend)
+
+    @styled
+    def subplots(self, *args, subplot_kw=None, **options):
+        return super().subplots(*args, subplot_kw=subplot_kw or {"axes_class": _Axes}, **options)
 
     def png(self, dpi: int = DPI) -> bytes:
         """The picture as PNG, 256 colours (a third of the size of full colour, hard to tell apart)."""
@@ -117,8 +164,14 @@ def png_bytes(figure: matplotlib.figure.Figure, dpi: int = DPI) -> bytes:
     full = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(full, format="png", dpi=dpi)
-    # Without dithering, flat areas stay flat and text stays clean.
-    small = Image.open(full).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    picture = Image.open(full).convert("RGB")
+    # Maximum coverage keeps rare colours (a small colour wheel, black text), which median cut gives away to frequent
+    # ones. k-means stops when fewer pixels than this change their colour; until none does takes seconds. Without
+    # dithering, flat areas stay flat and text stays clean.
+    stop = picture.width * picture.height // 8
+    small = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=max(2, stop), dither=Image.Dither.NONE)
+    # k-means takes white paper and black text along with their nearest greys: put them back.
+    small.putpalette([0 if value < 4 else 255 if value > 251 else value for value in small.getpalette()])
     out = io.BytesIO()
     small.save(out, format="PNG", optimize=True)
     return out.getvalue()

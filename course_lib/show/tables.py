@@ -78,6 +78,18 @@ class Scoreboard:
         row = {"kind": kind, "values": numbers, "mean": mean, "low": low, "high": high, "recorded": recorded}
         self._rows[method] = row
 
+    def add_table(self, table: Mapping, measure: str, *, kinds: Mapping = {}, recorded: Sequence[Mapping] = ()) -> None:
+        """Add all rows of ``table``: row → measure → value; and, marked, those that only ``recorded`` tables have.
+
+        kinds: row → kind, where it is not "baseline". recorded: such tables of earlier runs, as `Run.recorded` gives.
+        Underscores in the names of rows are shown as spaces.
+        """
+        earlier = [row for other in recorded for row in other if row not in table]
+        for row in dict.fromkeys([*table, *earlier]):
+            values = table[row][measure] if row in table else [t[row][measure] for t in recorded if row in t]
+            kind = kinds.get(row, "baseline")
+            self.add(row.replace("_", " "), values, kind=kind, recorded=row not in table)
+
     @property
     def frame(self) -> pd.DataFrame:
         """One row for each method, best first: method, kind, mean, low, high (95 % interval), seeds,
@@ -130,30 +142,41 @@ class Scoreboard:
 
 
 def beside_seed(
-    here: Mapping[str, Values], seed: Mapping[str, float], *, metric: str = "mean AUC", source: str = "source"
+    here: Mapping[str, Values],
+    seed: Mapping[str, float],
+    *,
+    recorded: Sequence[Mapping[str, float]] = (),
+    metric: str = "mean AUC",
+    source: str = "source",
 ) -> Table:
     """Numbers measured here beside those of the source, and both ranks; a method that one side lacks shows a
     dash.
 
-    Levels differ (other data, other sizes); what can be compared is the order of the methods.
+    Levels differ (other data, other sizes); what can be compared is the order of the methods. recorded: tables of
+    earlier runs, as `Run.recorded` gives; their means, marked so, fill in those rows of the source that ``here`` lacks.
     """
+    lacking = [method for method in seed if method not in here]
+    earlier = {method: [table[method] for table in recorded if method in table] for method in lacking}
+    earlier = {method: values for method, values in earlier.items() if values}
     methods = list(dict.fromkeys([*seed, *here]))
     if not methods:
         raise ValueError("here and seed are empty; there is nothing to compare")
-    means = {method: interval(values)[0] for method, values in here.items()}
+    means = {method: interval(values)[0] for method, values in {**here, **earlier}.items()}
     order = [pd.Series(side, dtype=float).rank(ascending=False, method="min") for side in (seed, means)]
     shown = [
         {
             "method": method,
             f"{metric}, {source}": f"{seed[method]:.3g}" if method in seed else "–",
-            f"{metric}, here": f"{means[method]:.3g}" if method in means else "–",
+            f"{metric}, here": f"{means[method]:.3g}{' (recorded)' * (method in earlier)}" if method in means else "–",
             "rank in the source": int(order[0][method]) if method in seed else "–",
             "rank here": int(order[1][method]) if method in means else "–",
         }
         for method in methods
     ]
     paint = {(n, "method"): f"border-left: 8px solid {colour(method)}" for n, method in enumerate(methods)}
-    return Table(pd.DataFrame(shown), f"{metric}: the numbers of {source} and the numbers of this run", paint)
+    sides = [f"the numbers of {source}"] + ["the numbers of this run"] * bool(here)
+    sides += ["means over the recorded runs (marked)"] * bool(earlier)
+    return Table(pd.DataFrame(shown), f"{metric}: {' and '.join(sides)}", paint)
 
 
 def verdicts(rows: Sequence[Mapping[str, object]], *, caption: str = "Claims tested in this chapter") -> Table:

@@ -133,7 +133,7 @@ def animate(
     fps: float = 8,
     name: str = "video",
     alt: str | None = None,
-    limit: int = 290_000,
+    limit: int = 600_000,
 ) -> Animation:
     """A clip, and beside it what networks look at in every frame, playing side by side (001 Fig. 5.4).
 
@@ -184,8 +184,8 @@ def _gif(panels, height, fps) -> bytes:
     every = Image.new("RGB", (sheets[0].width, sheets[0].height * length))
     for t, sheet in enumerate(sheets):
         every.paste(sheet, (0, t * sheet.height))
-    palette = every.quantize(64, Image.Quantize.MEDIANCUT)
-    colours = np.reshape(palette.getpalette()[: 3 * 64], (-1, 3))
+    palette = every.quantize(256, Image.Quantize.MEDIANCUT)
+    colours = np.reshape(palette.getpalette(), (-1, 3))
     # The paper between the pictures: white, not the mean of all light colours. Pillow looks colours up in steps of 4,
     # so a neighbour within one step could be taken in white's place.
     colours[colours.min(1) >= min(252, colours.min(1).max())] = 255

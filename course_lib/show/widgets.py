@@ -24,8 +24,9 @@ _SECONDS = 0.06  # a control must rest this long before the picture is drawn aga
 def control(name: str, choice) -> ipywidgets.Widget:
     """A control from a shortcut. Raises ValueError for a choice that has no control.
 
-    A widget is taken as it is; True or False is a checkbox; (low, high) or (low, high, step) a slider, of
-    integers when all are; a list or a dict (label → value) a drop-down.
+    A widget is taken as it is; True or False is a checkbox; (low, high), (low, high, step) or
+    (low, high, step, start) a slider, of integers when all are, which begins at ``low`` unless told where; a list or
+    a dict (label → value) a drop-down.
     """
     label = name.replace("_", " ")
     look = {"description": label, **_LOOK}
@@ -33,16 +34,19 @@ def control(name: str, choice) -> ipywidgets.Widget:
         return choice
     if isinstance(choice, bool):
         return ipywidgets.Checkbox(value=choice, **look)
-    if isinstance(choice, tuple) and len(choice) in (2, 3) and choice[0] < choice[1]:
+    if isinstance(choice, tuple) and len(choice) in (2, 3, 4) and choice[0] < choice[1]:
         whole = all(isinstance(number, int) for number in choice)
         low, high = choice[:2]
-        step = choice[2] if len(choice) == 3 else (1 if whole else (high - low) / 50)
+        step = choice[2] if len(choice) > 2 else (1 if whole else (high - low) / 50)
+        start = choice[3] if len(choice) > 3 else low
+        if not low <= start <= high:
+            raise ValueError(f"{name} starts at {start!r}; it takes a start from {low!r} to {high!r}")
         slider = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        return slider(value=low, min=low, max=high, step=step, **look)
+        return slider(value=start, min=low, max=high, step=step, **look)
     if isinstance(choice, list | dict) and choice:
         return ipywidgets.Dropdown(options=list(choice.items()) if isinstance(choice, dict) else choice, **look)
     raise ValueError(
-        f"{name} is {choice!r}; it takes a widget, True or False, (low, high[, step]) with low < high, "
+        f"{name} is {choice!r}; it takes a widget, True or False, (low, high[, step[, start]]) with low < high, "
         "a list, or a dict of label → value"
     )
 

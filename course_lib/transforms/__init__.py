@@ -5,7 +5,7 @@ from .colour import rgb_to_lab, to_grey
 from .flow import flow_to_colour, horn_schunck, opencv_flow, warp
 from .lab import lab_to_rgb
 from .permutations import all_permutations, hamming, invert, maximal_hamming_set, permute, random_permutations
-from .shortcuts import chromatic_aberration, downsample, drop_colours, grain, light_from_above, seams
+from .shortcuts import chromatic_aberration, downsample, drop_colours, flatten_light, grain, light_from_above, seams
 from .tile_shuffle import shuffle_tiles
 from .tiles import cut_tiles, join_tiles, resize
 from .time import frames_needed, largest_speed, periodic_index, random_index, speed_index, turn_range, warp_index
@@ -24,6 +24,7 @@ __all__ = [
     "cut_tiles",
     "downsample",
     "drop_colours",
+    "flatten_light",
     "flow_to_colour",
     "frames_needed",
     "gaussian_blur",

@@ -8,7 +8,7 @@ pictures, and compare with clean ones. Real cameras and real processing leave th
 | `chromatic_aberration` | where in the picture a tile was (relative position, jigsaw) | `drop_colours`, grey tiles |
 | `seams` | which tiles touch (relative position, jigsaw) | gaps and jitter: `cut_tiles` with a small ``size`` |
 | `grain` | whether a picture was made smaller (counting) | `downsample` by a method drawn at random |
-| `light_from_above` | which way is up (rotation) | none: it is in the world, not in the camera |
+| `light_from_above` | which way is up (rotation) | `flatten_light`, in part: it is in the world, not in the camera |
 
 Source: 001 §2.3 (rows 1-BG23, 1-BG27, 1-BG28); 002 §4.1 (2-P7); Doersch et al. 2015, Noroozi & Favaro 2016, Noroozi et
 al. 2017.
@@ -90,6 +90,20 @@ def light_from_above(images: torch.Tensor, strength: float = 0.3) -> torch.Tenso
     check_images("images", images)
     ramp = torch.linspace(1, -1, images.shape[-2], device=images.device, dtype=images.dtype)[:, None]
     return (images * (1 + _check_share("strength", strength) * ramp)).clamp(0, 1)
+
+
+def flatten_light(images: torch.Tensor) -> torch.Tensor:
+    """Take the plane that fits it best from each channel (B, C, H, W), but not its mean; cut to [0, 1].
+
+    A remedy against `light_from_above`. It takes even light's own slopes, too: a thing that is bright at its top loses
+    some of it. Raises ValueError for NaN.
+    """
+    check_images("images", images)
+    height, width = images.shape[-2:]
+    options = {"device": images.device, "dtype": images.dtype}
+    across, down = torch.linspace(-1, 1, width, **options)[None], torch.linspace(-1, 1, height, **options)[:, None]
+    slopes = [(images * ramp).mean((2, 3), keepdim=True) / ramp.square().mean() * ramp for ramp in (across, down)]
+    return (images - slopes[0] - slopes[1]).clamp(0, 1)
 
 
 def drop_colours(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from learning import assert_beats_chance, assert_overfits_one_batch, backbone, held_out_accuracy
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from course_lib import training
 from course_lib.methods.contrastive import (
@@ -34,7 +33,7 @@ from course_lib.methods.contrastive import (
     swapped_prediction,
 )
 from course_lib.methods.contrastive.losses import partners
-from course_lib.models import SmallResNet
+from course_lib.models import SmallResNet, largest_tensor
 from course_lib.transforms import Views
 
 VIEWS = Views(area=(0.4, 1), brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05, grey=0.1, sigma=(0.1, 1.0))
@@ -158,26 +157,11 @@ def test_negative_cosine_is_the_distance_of_byol():
     assert_equal_with_gradient(lambda a, b: 2 + 2 * negative_cosine(a, b), distance, (first, second))
 
 
-class Largest(TorchDispatchMode):
-    """The size of the largest tensor that any operation makes."""
-
-    numbers = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        made = function(*args, **(kwargs or {}))
-        sizes = [one.numel() for one in (made if isinstance(made, tuple | list) else [made]) if torch.is_tensor(one)]
-        self.numbers = max(self.numbers, *sizes, 0) if sizes else self.numbers
-        return made
-
-
 def test_no_tensor_is_larger_than_the_matrix_of_similarities():
     first, second = (torch.randn(16, 64, requires_grad=True) for _ in range(2))
-    with Largest() as seen:
-        nt_xent(first, second).backward()
-    assert seen.numbers == max(32 * 32, 32 * 64)
-    with Largest() as seen:
-        info_nce(first, second, torch.randn(200, 64)).backward()
-    assert seen.numbers <= max(16 * 201, 200 * 64)
+    assert largest_tensor(lambda: nt_xent(first, second).backward()) == max(32 * 32, 32 * 64)
+    queue = torch.randn(200, 64)
+    assert largest_tensor(lambda: info_nce(first, second, queue).backward()) <= max(16 * 201, 200 * 64)
 
 
 def test_similarities_keep_their_bits_under_autocast():

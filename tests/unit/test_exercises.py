@@ -12,7 +12,7 @@ from exercise_cases.ch21 import interleave, pairs
 
 from course_lib import exercises
 from course_lib.exercises import ch00, ch21
-from course_lib.exercises.core import CheckResult, Wrong, run, tensor
+from course_lib.exercises.core import CheckResult, Wrong, as_scalar, compare, run, tensor
 
 CHAPTERS = [import_module(f"exercise_cases.{found.name}") for found in iter_modules(exercise_cases.__path__)]
 RIGHT = [case for chapter in CHAPTERS for case in chapter.RIGHT]
@@ -156,6 +156,14 @@ def test_result_escapes_what_the_student_wrote_and_is_true_only_when_passed():
     assert "<i>" not in result._repr_html_()
     assert not result
     assert CheckResult(True, "fine")
+
+
+def test_a_number_may_be_a_float_or_a_tensor_of_one_value():
+    for answer in (0.5, torch.tensor(0.5), torch.tensor([[0.5]])):
+        compare(as_scalar(answer), torch.tensor(0.5), "the share")
+    for answer in (True, "0.5", torch.zeros(2), 0.4):
+        with pytest.raises(Wrong):
+            compare(as_scalar(answer), torch.tensor(0.5), "the share")
 
 
 def test_tensor_names_the_kind_it_takes():

@@ -243,6 +243,12 @@ def test_every_network_can_be_counted_without_computing(name):
     assert models.cost(NETWORKS[name], 8, 3, 32, 32)[0] == parameters(NETWORKS[name]())
 
 
+def test_largest_tensor_counts_what_is_made_on_the_way():
+    rows = torch.ones(3, 5, requires_grad=True)
+    assert models.largest_tensor(lambda: (rows[:, None] - rows[None]).sum().backward()) == 3 * 3 * 5
+    assert models.largest_tensor(lambda: None) == 0
+
+
 def test_costs_are_counted():
     def build():
         return nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.Flatten(), nn.Linear(4 * 6 * 6, 5))

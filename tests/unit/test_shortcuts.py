@@ -9,6 +9,7 @@ from course_lib.transforms import (
     cut_tiles,
     downsample,
     drop_colours,
+    flatten_light,
     grain,
     lab_to_rgb,
     light_from_above,
@@ -97,6 +98,17 @@ def test_grain_tells_smaller_pictures_from_cut_ones(generator):
 def test_the_light_falls_from_above():
     seen = light_from_above(torch.full((1, 3, 5, 4), 0.5), 0.4)
     torch.testing.assert_close(seen[0, 0, :, 0], torch.tensor([0.7, 0.6, 0.5, 0.4, 0.3]))
+
+
+def test_flattened_light_has_no_slope_and_keeps_the_mean(generator):
+    images = 0.25 + torch.rand(2, 3, 16, 12, generator=generator) / 2
+    even = flatten_light(images)
+    torch.testing.assert_close(even.mean((2, 3)), images.mean((2, 3)))
+    for ramp in (torch.linspace(-1, 1, 12), torch.linspace(-1, 1, 16)[:, None]):
+        torch.testing.assert_close((even * ramp).mean((2, 3)), torch.zeros(2, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        flatten_light(light_from_above(torch.full((1, 3, 6, 6), 0.5), 0.4)), torch.full((1, 3, 6, 6), 0.5)
+    )
 
 
 def test_one_channel_is_kept_and_fringes_are_gone(generator):

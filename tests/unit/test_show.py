@@ -12,11 +12,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
 from PIL import Image
 
 from course_lib import show
 from course_lib.data.videos import Skeleton, VideoSet
-from course_lib.show.style import METHOD_COLOURS, mimebundle
+from course_lib.show.style import METHOD_COLOURS, STYLE, mimebundle
 
 
 def generator(seed=0):
@@ -135,6 +136,24 @@ def test_frames_are_drawn_where_they_belong():
     assert np.allclose(middles, colours)
 
 
+def test_columns_of_a_strip_are_moments_unless_said_otherwise():
+    assert show.strip(clips()).axes[0].get_xlabel() == "position in the clip (frames)"
+    bare = show.strip(clips(), titles=[""] * 4, xlabel="")
+    assert bare.axes[0].get_xlabel() == ""
+    assert bare.get_figheight() < show.strip(clips()).get_figheight() - 0.4
+
+
+def test_axes_and_legends_drawn_by_a_notebook_are_in_the_style_of_the_course():
+    figure = show.new_figure("A test")
+    axes = figure.subplots()
+    axes.plot([0, 1], label="a")
+    assert not axes.spines["top"].get_visible()
+    assert not axes.legend().get_frame_on()
+    assert not figure.legend().get_frame_on()
+    assert figure.subplots(1, 2)[1].xaxis.label.get_size() == 11
+    assert figure.subplots(subplot_kw={"projection": "polar"}).name == "polar"
+
+
 def test_curves_take_a_history_indexed_by_step():
     class History:
         frame = history().set_index("step")
@@ -190,6 +209,115 @@ def test_method_keeps_its_colour_however_it_is_written():
         "imagenet",
     ]
     assert len({METHOD_COLOURS[key] for key in core}) == len(core)
+
+
+@pytest.mark.parametrize(
+    "board",
+    [
+        "position jigsaw rotation context context_adversary counting colour colour_regression split_brain exemplar "
+        "deep_cluster labels random",
+        "simclr moco_v1 moco_v2 npid cpc swav byol simsiam rotation supervised random",
+        "rot lci warp rot_lci warp_lci ours supervised random",
+        "order_prediction shuffle_learn clip_order odd_one_out arrow_of_time playback_rate rotation cubic_puzzles "
+        "colourisation cycle_tracking dense_prediction temporal_coherence labels random",
+        "ours binary multiclass joint jigsaw opn shuffle_learn supervised_elsewhere random",
+        "joint serial spatial temporal opn supervised random",
+    ],
+)
+def test_methods_of_one_board_differ_in_colour(board):
+    methods = board.split()
+    assert len({show.colour(name) for name in methods}) == len(methods)
+
+
+def test_plain_bars_are_alike_and_numbers_stand_beyond_all_dots():
+    axes = show.bars({"lens": [1, 1, 4], "deep cluster": 2, "odd one out": 3}, plain=True).axes[0]
+    bars = axes.patches
+    assert {(bar.get_facecolor(), bar.get_hatch()) for bar in bars} == {(bars[0].get_facecolor(), None)}
+    assert axes.texts[0].get_position()[0] > max(4, show.interval([1, 1, 4])[2])
+
+
+def test_dyes_give_single_bars_a_colour():
+    one, two = show.bars({"a": 1, "b": 2}, plain=True, dyes={"b": "#123456"}).axes[0].patches
+    assert one.get_facecolor() == to_rgba(show.OKABE_ITO["blue"], 0.85)
+    assert two.get_facecolor() == to_rgba("#123456", 0.85)
+
+
+def test_chance_stands_last_in_the_legend_of_grouped_bars():
+    table = pd.DataFrame({"ours": [1, 2], "random": [2, 1]}, index=["leg", "arm"])
+    names = [text.get_text() for text in show.grouped_bars(table, chance=0.5).legends[0].get_texts()]
+    assert names == ["ours", "random", "chance 0.5"]
+
+
+def test_scoreboard_takes_a_table_and_marks_what_only_earlier_runs_have():
+    board = show.Scoreboard("accuracy, %")
+    earlier = [{"random": {"probe": 9}, "deep_cluster": {"probe": 50 + n}} for n in range(3)] + [{"random": {}}]
+    board.add_table({"random": {"probe": 10}}, "probe", kinds={"random": "floor"}, recorded=earlier)
+    rows = board.frame.set_index("method")
+    assert rows["recorded"].to_dict() == {"random": False, "deep cluster": True}
+    assert rows["values"].to_dict() == {"random": [10.0], "deep cluster": [50.0, 51.0, 52.0]}
+    assert rows["kind"].to_dict() == {"random": "floor", "deep cluster": "baseline"}
+
+
+def test_bars_hatch_the_second_method_of_a_colour():
+    bars = show.bars({"deep cluster": 1, "rotation": 2, "odd one out": 3, "warp lci": 4}).axes[0].patches
+    hatches = [bar.get_hatch() for bar in bars]
+    assert hatches == [None, None, *hatches[2:]]
+    assert len({None, *hatches}) == 3
+
+
+def test_names_of_one_figure_do_not_share_a_colour_given_by_letters():
+    twins = ["motions, ordered", "postures, shuffled"]
+    assert len({show.colour(name) for name in twins}) == 1
+    assert len(set(show.colours(twins).values())) == 2
+    many = ["no pooling", *(f"max-pool {2**n}" for n in range(1, 6)), "imagenet", "ours (recorded)", "Ours"]
+    found = show.colours(many)
+    assert list(found) == many
+    assert len(set(found.values())) == len(many) - 1  # one name, twice
+    assert all(found[name] == show.colour(name) for name in many[-3:])  # a name of the table keeps its colour
+    board = [f"method {n}" for n in range(30)]  # more than there are colours
+    assert show.colours(board).keys() == set(board)
+
+
+def test_curves_lines_and_bars_keep_names_apart():
+    twins = ["motions, ordered", "postures, shuffled"]
+    table = pd.DataFrame(dict.fromkeys(twins, [0.1, 0.2]))
+    drawn = show.lines(table, xlabel="x", ylabel="y").axes[0].lines, show.grouped_bars(table).axes[0].containers
+    assert len({line.get_color() for line in drawn[0]}) == 2
+    assert len({bars.patches[0].get_facecolor() for bars in drawn[1]}) == 2
+    figure = show.curves(dict.fromkeys(twins, history()), chance=0.5)
+    assert len({line.get_color() for line in figure.axes[0].lines}) == 2
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*twins, "chance 0.5"]  # once, not per panel
+
+
+def test_line_of_chance_does_not_lie_on_the_frame():
+    axes = show.lines(pd.DataFrame({"a": [0.3, 0.9]}), xlabel="x", ylabel="y", chance=0.1).axes[0]
+    assert axes.get_ylim()[0] < 0.09
+
+
+@pytest.mark.parametrize("kind", ["wheel", "noise"])
+def test_few_colours_are_still_the_right_colours(kind):
+    """256 colours, whatever else fills the picture: white is white, black is black, no colour is far off."""
+    figure = show.new_figure("a picture", 4, 3)
+    canvas, text = figure.subplots(1, 2, width_ratios=[2, 1])
+    if kind == "wheel":
+        y, x = torch.meshgrid(*[torch.linspace(-1, 1, 101)] * 2, indexing="ij")
+        hue = torch.atan2(y, x) / (2 * torch.pi) + 0.5
+        pixels = matplotlib.colors.hsv_to_rgb(torch.stack([hue, (x**2 + y**2).sqrt().clamp(max=1), hue**0], -1))
+    else:
+        pixels = torch.rand(60, 60, 3, generator=generator()).numpy()
+    canvas.imshow(pixels)
+    text.text(0, 0.5, "black text", weight="bold")
+    full = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(full, format="png", dpi=100)
+    full, few = (np.asarray(Image.open(png).convert("RGB")).astype(int) for png in (full, io.BytesIO(figure.png())))
+    away = np.abs(few - full).max(2)
+    assert len(np.unique(few.reshape(-1, 3), axis=0)) <= 256
+    assert away.max() <= 48
+    assert away.mean() < 9
+    for exact in (0, 255):
+        assert (few[(full == exact).all(2)] == exact).all()
+        assert (full == exact).all(2).sum() > 50
 
 
 def test_notebook_output_carries_the_description_in_every_form():
@@ -265,6 +393,17 @@ def test_numbers_beside_the_source_have_both_ranks_and_dashes_for_what_is_missin
     assert table.loc["ours"].tolist() == ["0.83", "0.75", 1, 1]
     assert table.loc["CliqueCNN", "rank here"] == "–"
     assert table.loc["random", "rank in the source"] == "–"
+
+
+def test_recorded_numbers_beside_the_source_are_marked_and_ranked():
+    table = show.beside_seed({"a": 0.5}, {"a": 0.8, "b": 0.7}, recorded=[{"b": 0.6}, {"a": 0.1, "b": 0.8, "c": 0.9}])
+    rows = table.frame.set_index("method")
+    assert rows.index.tolist() == ["a", "b"]
+    assert rows.loc["a"].tolist() == ["0.8", "0.5", 1, 2]
+    assert rows.loc["b"].tolist() == ["0.7", "0.7 (recorded)", 2, 1]
+    assert table.caption.endswith("this run and means over the recorded runs (marked)")
+    assert "this run" not in show.beside_seed({}, {"b": 0.7}, recorded=[{"b": 0.6}]).caption
+    assert "recorded" not in show.beside_seed({"a": 0.5}, {"a": 0.8}, recorded=[{"a": 0.1}]).caption
 
 
 def test_verdicts_are_words_and_signs_and_are_escaped():

@@ -25,6 +25,16 @@ def test_rank_chart_ranks_each_row():
             show.rank_chart(bad)
 
 
+def test_named_points_tell_their_places_and_write_names_away_from_each_other():
+    words = dict(shades={"near": 1.0}, label="probe", xlabel="uniformity", ylabel="alignment")
+    figure = show.named_points({"left": (0, 0), "near": (1, 1), "far": (9, 9)}, **words)
+    drawn(figure, "near: 1.00, 1.00", "alignment over uniformity")
+    assert [text.get_ha() for text in figure.axes[0].texts] == ["right", "left", "left"]
+    for bad in ({"one": (0, 0)}, {"one": (0, 0), "two": (0, float("nan"))}, {"one": (0, 0, 0), "two": (1, 1, 1)}):
+        with pytest.raises(ValueError, match="points"):
+            show.named_points(bad, **words)
+
+
 def test_heat_table_tells_its_numbers():
     drawn(show.heat_table(TABLE, label="accuracy"), "pixels 0.20", "random 0.50")
     for bad in (dict(table=TABLE * float("nan")), dict(table=TABLE[:0]), dict(table=TABLE, low=1.0)):

@@ -95,6 +95,16 @@ def test_a_clip_and_its_map_play_side_by_side():
     np.testing.assert_allclose(right[1].max(1) > 0.8, [False, False, True, True, True, True])
 
 
+def test_moving_pictures_keep_their_colours():
+    """Saturated colours that few pixels have, beside a map that takes most of the palette."""
+    clip = torch.full((4, 3, 16, 16), 0.6) + 0.2 * torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    clip[:, :, 4:8, 4:8] = torch.tensor([0.9, 0.1, 0.1])[:, None, None]
+    maps = torch.rand(4, 16, 16, generator=torch.Generator().manual_seed(1))
+    frames, _ = moving(show.animate(clip, {"map": maps}))
+    side = frames.shape[1] - 22
+    np.testing.assert_allclose(frames[:, 22 + 3 * side // 8, 3 * side // 8], [[0.9, 0.1, 0.1]] * 4, atol=0.06)
+
+
 def test_overlay_keeps_the_clip_visible_where_the_map_is_dark():
     clip = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     bright = torch.zeros(3, 8, 8)

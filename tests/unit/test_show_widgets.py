@@ -32,6 +32,8 @@ def probability(batch):
         ((1, 5), ipywidgets.IntSlider, 1),
         ((0.0, 1.0, 0.1), ipywidgets.FloatSlider, 0.0),
         ((0, 1.5), ipywidgets.FloatSlider, 0.0),
+        ((1, 5, 1, 3), ipywidgets.IntSlider, 3),
+        ((-3.0, 3.0, 0.25, 0.0), ipywidgets.FloatSlider, 0.0),
         (["a", "b"], ipywidgets.Dropdown, "a"),
         ({"one": 1, "two": 2}, ipywidgets.Dropdown, 1),
         (True, ipywidgets.Checkbox, True),
@@ -48,6 +50,12 @@ def test_shortcuts_make_controls(choice, kind, value):
 def test_what_is_no_control_is_refused(choice):
     with pytest.raises(ValueError, match="k is"):
         control("k", choice)
+
+
+@pytest.mark.parametrize("start", [0, 6])
+def test_a_start_out_of_range_is_refused(start):
+    with pytest.raises(ValueError, match=f"k starts at {start}; it takes a start from 1 to 5"):
+        control("k", (1, 5, 1, start))
 
 
 def test_picture_follows_the_control_and_tells_what_it_shows():

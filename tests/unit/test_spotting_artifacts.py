@@ -2,6 +2,7 @@
 
 import copy
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from learning import assert_overfits_one_batch
 from torch import nn
 
 from course_lib import training
+from course_lib.data.worlds import scenes
 from course_lib.methods.artifacts import (
     ABLATIONS,
     ArtifactDiscriminator,
@@ -39,14 +41,22 @@ def autoencoder(**options):
     return LocalAutoencoder(**{"stages": 3, "width": 8, **options})
 
 
+def awake(network):
+    """Repair blocks start as the identity; give them something to say."""
+    for block in network.modules():
+        if isinstance(block, RepairBlock):
+            nn.init.normal_(block.residual[-1].weight, std=0.1)
+    return network
+
+
 def spotting(net=None, **options):
     net = autoencoder() if net is None else net
-    return SpottingArtifacts(SmallAlexNet(8, 16, image_size=32), net, **{"history": 16, "fc6": 16, **options})
+    return awake(SpottingArtifacts(SmallAlexNet(8, 16, image_size=32), net, **{"history": 16, "fc6": 16, **options}))
 
 
-def fit(method, batches, *, steps, lr=3e-3):
+def fit(method, batches, *, steps, lr=3e-3, **options):
     generator = torch.Generator().manual_seed(1)
-    return training.fit(method, batches, steps=steps, generator=generator, lr=lr, progress=False)
+    return training.fit(method, batches, steps=steps, generator=generator, lr=lr, progress=False, **options)
 
 
 def step_of(method, lr=1e-2):
@@ -164,7 +174,7 @@ def test_noise_has_the_statistics_of_the_code_and_nothing_of_its_content(generat
 
 
 def test_a_repair_block_is_its_formula(generator):
-    block = RepairBlock(4).eval()
+    block = awake(RepairBlock(4))
     maps = torch.randn(2, 4, 6, 6, generator=generator)
     dropped = 1 - draw_mask(2, (6, 6), 0.5, generator)
     change = block.residual(torch.cat([maps, dropped], 1))
@@ -173,6 +183,15 @@ def test_a_repair_block_is_its_formula(generator):
     kept = (dropped == 0).expand_as(maps)
     assert torch.equal(block(maps, dropped)[kept], maps[kept])
     assert not torch.equal(change, block.residual(torch.cat([maps, 0 * dropped], 1)))  # it is told the mask
+
+
+def test_training_starts_from_the_damage_as_it_is(generator):
+    method = SpottingArtifacts(SmallAlexNet(8, 16, image_size=32), autoencoder(), history=0).eval()
+    images = torch.rand(2, 3, 32, 32, generator=generator)
+    mask = method.masks(images, generator)
+    as_it_is = method.damaged(images, mask, repaired=False)
+    for gated in (True, False):
+        assert torch.equal(method.damaged(images, mask, gated=gated), as_it_is)
 
 
 def test_equations_3_1_and_3_2_hold_at_every_layer(generator):
@@ -325,6 +344,14 @@ def test_each_optimiser_moves_its_own_network_and_the_autoencoder_stays(generato
     for part in ("repair.blocks.0", "repair.blocks.3", "discriminator.backbone.conv.0", "discriminator.real",
                  "discriminator.kept", "history"):  # fmt: skip
         assert any(key.startswith(part) for key in moved), part
+
+
+def test_the_repair_network_has_its_own_rate():
+    rates = {}
+    method = spotting(repair_rate=0.1)
+    method.optimisers(lambda parameters, scale=1.0: rates.setdefault(len(list(parameters)), scale))
+    assert sorted(rates.values()) == [0.1, 1.0]
+    assert rates[len(list(method.repair.parameters()))] == 0.1
 
 
 def test_the_discriminator_drops_pool5_and_fits_every_code(generator):
@@ -511,6 +538,7 @@ def test_the_detector_finds_local_traces_and_no_others(generator):
         (lambda: spotting(loss="hinge"), "loss is 'hinge'"),
         (lambda: spotting(mask_weight=-1), "mask_weight is -1"),
         (lambda: spotting(history=-1), "history is -1"),
+        (lambda: spotting(repair_rate=0), "repair_rate is 0"),
         (lambda: spotting(autoencoder(stages=6)), "size is 32; 6 stages"),
         (lambda: spotting().pretext(torch.rand(2, 3, 24, 24), None), "images is .2, 3, 24, 24.; it takes .B, 3, 32"),
         (lambda: spotting().pretext(torch.full((2, 3, 32, 32), float("nan")), None), "images contains NaN"),
@@ -525,20 +553,38 @@ def test_bad_input_is_named(make, message):
 
 
 @pytest.mark.slow
-def test_training_is_stable_over_five_seeds():
-    """Neither network runs away: losses stay finite and bounded, and each of the two still gets something right."""
-    for seed in range(5):
-        torch.manual_seed(seed)
-        generator = torch.Generator().manual_seed(seed)
-        pictures = bars(64, generator, size=16)
-        net = LocalAutoencoder(2, 4)
-        pick = lambda draws: pictures[torch.randint(64, (8,), generator=draws)]  # noqa: B023, E731
-        fit(net, pick, steps=20, lr=1e-2)
-        method = SpottingArtifacts(SmallAlexNet(4, 8, image_size=16), net, drop=0.5, history=16, fc6=16)
-        frame = fit(method, pick, steps=40, lr=2e-3).frame
-        assert torch.tensor(frame.to_numpy()).isfinite().all()
-        late = frame.tail(20)
-        assert 0.1 < late["accuracy"].mean() < 0.99
-        assert late["repair"].min() < -0.01  # 0: the discriminator has won outright and nothing more is learned
-        assert late["class"].max() < 6
-        assert late["mask"].mean() < 1.05 * frame["mask"].head(10).mean()
+@pytest.mark.parametrize("seed", range(5))
+def test_training_is_stable_over_five_seeds(seed):
+    """Neither network wins: at the end fresh pictures are told apart, though not all, and no loss has run away.
+
+    Nor have the pictures: after repair they are about as far from the replicas as the damage was, at most half further.
+    (At the discriminator's rate the repair network took them up to nine times further.)
+    """
+    torch.manual_seed(seed)
+    knobs = dict(size=32, seed=seed, background_identity=0.0, light=0.3, noise=0.0)
+    train, fresh = (
+        scenes(split, 256, **knobs).gather(torch.arange(256)).view(-1, 3, 32, 32) for split in ("train", "test")
+    )
+    pick = lambda draws: train[torch.randint(256, (24,), generator=draws)]  # noqa: E731
+    net = LocalAutoencoder(3, 4)
+    fit(net, pick, steps=120, lr=1e-2)
+    # Rates as in chapter 12: half the seed's for the repair network, ten times the seed's for one with batch norm.
+    method = SpottingArtifacts(SmallAlexNet(12, 8, image_size=32), net, history=64, fc6=16, repair_rate=0.05)
+    adam = partial(torch.optim.Adam, betas=(0.5, 0.999))
+    frame = fit(method, pick, steps=100, lr=3e-3, optimiser=adam).frame
+    generator = torch.Generator().manual_seed(seed)
+    with torch.inference_mode():
+        inputs, (labels, mask) = method.pretext(fresh, generator)
+        logits, kept = method(inputs)
+        replica, repaired = inputs.chunk(2)
+        plain = method.damaged(fresh, mask, repaired=False)
+    assert torch.tensor(frame.to_numpy()).isfinite().all()
+    assert 0.6 < ((logits > 0) == labels.bool()).float().mean() < 0.95
+    assert (kept[256:][mask == 1].mean() > kept[256:][mask == 0].mean()).item()
+    late = frame.tail(20).mean()
+    assert frame["class"].max() < 2.5
+    assert late["class"] < 2 * math.log(2) - 0.1  # better than guessing
+    assert -1.0 < late["repair"] < -0.1  # -0.69: C guesses; 0: C is sure, and R has nothing to learn from
+    assert late["mask"] < 0.99 * frame["mask"].head(10).mean()
+    error, without = ((one - replica).square().mean().item() for one in (repaired, plain))
+    assert 0.5 * without < error < 1.5 * without

@@ -5,10 +5,11 @@ from .discriminator import ArtifactDiscriminator, mask_loss
 from .history import History
 from .local_autoencoder import LocalAutoencoder
 from .local_detector import LocalDetector
-from .spotting import ABLATIONS, Ablation, SpottingArtifacts
+from .spotting import ABLATIONS, BASELINE, Ablation, SpottingArtifacts
 
 __all__ = [
     "ABLATIONS",
+    "BASELINE",
     "Ablation",
     "ArtifactDiscriminator",
     "History",
